@@ -1,0 +1,560 @@
+/*
+ * exuvia.h: Python's memory management for C programs.
+ *
+ * A private heap; objects that are freed at the moment their last reference
+ * goes; a collector with three generations that finds and frees reference
+ * cycles, also in the background; Python's values and names on top of it.
+ *
+ * The rules that hold throughout:
+ *  - A heap belongs to one thread at a time. Many heaps may live in many threads.
+ *  - An object is named by the address of its payload. Its header lies before it.
+ *  - `new` and `incref` return an owned reference, to be given up with one
+ *    exv_decref(). `get` returns a borrowed one. `take` consumes the caller's.
+ *    Arguments are borrowed unless the declaration says otherwise.
+ *  - A constructor returns NULL when memory is exhausted, and for no other
+ *    reason. What can fail otherwise returns an exv_status and gives its result
+ *    through its last parameter, which is left as it was on failure;
+ *    exv_error_message() then has the text. A call that fails changes nothing.
+ *  - A caller's bug (a reference count below zero, a block freed twice) stops
+ *    the program with a message that names the function and the object.
+ *  - Sizes are in bytes, times in nanoseconds of the monotonic clock.
+ *
+ * Read in this order: types and objects, collector, background, policy; the heap
+ * by itself; values and names. docs/embedding.md walks through a program.
+ */
+#ifndef EXUVIA_H
+#define EXUVIA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EXV_VERSION_MAJOR 0
+#define EXV_VERSION_MINOR 1
+#define EXV_VERSION_PATCH 0
+
+#if defined(__GNUC__) || defined(__clang__)
+#define EXV_API __attribute__((visibility("default")))
+#else
+#define EXV_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A private heap with its objects, collector, policy and statistics. */
+typedef struct exv_heap exv_heap;
+
+/** What a fallible call answers. The names after EXV_NO_MEMORY are Python's. */
+typedef enum exv_status {
+    EXV_OK = 0,
+    EXV_NO_MEMORY,       /**< the system or the heap's limit gave no memory */
+    EXV_NAME_ERROR,      /**< a name is not defined */
+    EXV_TYPE_ERROR,      /**< an operation does not fit the type of a value */
+    EXV_VALUE_ERROR,     /**< right type, unusable value */
+    EXV_INDEX_ERROR,     /**< an index lies outside a sequence */
+    EXV_KEY_ERROR,       /**< a key is not in a dict or set */
+    EXV_ATTRIBUTE_ERROR, /**< an instance has no such attribute */
+    EXV_OVERFLOW_ERROR,  /**< an integer result does not fit 64 bits */
+    EXV_ZERO_DIVISION_ERROR,
+    EXV_UNICODE_ERROR,   /**< bytes are not valid UTF-8 */
+    EXV_RECURSION_ERROR, /**< values are nested too deeply to compare or print */
+    EXV_BUSY,            /**< a background collection is in flight already */
+    EXV_UNSUPPORTED      /**< this system cannot do it; the message says why */
+} exv_status;
+
+/** The text of the last failure on this heap, as Python words it ("NameError:
+ *  name 'x' is not defined"); "" when there was none. Borrowed, valid until the
+ *  next failing call on the heap. */
+EXV_API const char *exv_error_message(const exv_heap *heap);
+
+/** "MAJOR.MINOR.PATCH" of the library that is running. */
+EXV_API const char *exv_version(void);
+
+/* ---------------------------------------------------------------- types */
+
+/** Called by a type's visit function for each reference that the object owns.
+ *  NULL children are allowed and ignored. A result other than 0 ends the visit
+ *  and must be passed on. */
+typedef int exv_visit_fn(void *child, void *arg);
+
+/**
+ * A type of objects. Statically allocated as a rule; it must stay where it is as
+ * long as an object of it exists. Every function may be NULL.
+ *
+ * visit must report each owned reference exactly once, and nothing else: no
+ * borrowed pointer, no weak reference's target. It must not allocate, lock, or
+ * change anything, since it also runs in the snapshot of a background collection.
+ *
+ * A type without visit is *simple*: its objects hold no references and are never
+ * tracked by the collector. A type with visit but without clear can be part of a
+ * cycle but not break one; a cycle of such types alone ends in exv_gc_garbage().
+ */
+typedef struct exv_type {
+    const char *name;  /**< as repr prints it; required */
+    size_t size;       /**< payload bytes; 0 to EXV_MAX_SIZE */
+    size_t item_size;  /**< bytes for each item of exv_new_var(); 0: not variable */
+
+    /** Call visit(child, arg) for each owned reference; return the first result
+     *  other than 0, or 0. */
+    int (*visit)(void *self, exv_visit_fn *visit, void *arg);
+
+    /** Give up every owned reference, leaving NULL in its place: EXV_CLEAR() for
+     *  each. Called to break a cycle, and before destroy when the object dies. */
+    void (*clear)(void *self);
+
+    /** The destructor in Python's sense: called once in the object's life, before
+     *  anything is cleared. It may store a reference to self somewhere, which
+     *  resurrects the object. */
+    void (*finalize)(void *self);
+
+    /** Release what is not an object (descriptors, foreign memory). Called last,
+     *  when the references are gone; it must not resurrect. */
+    void (*destroy)(void *self);
+
+    /** An owned str that shows the object, or NULL for out of memory. The default
+     *  is "<NAME object at 0x...>". */
+    struct exv_str *(*repr)(void *self);
+
+    /** Equality and hash for dict keys and set members. Both or neither; the
+     *  default is identity. An unhashable type returns EXV_TYPE_ERROR. */
+    exv_status (*equal)(void *self, void *other, bool *result);
+    exv_status (*hash)(void *self, uint64_t *result);
+} exv_type;
+
+/** The largest payload, items included: 2^40 bytes. */
+#define EXV_MAX_SIZE ((size_t)1 << 40)
+
+/** Drop the reference held in a field and leave NULL there, in the order that is
+ *  safe when the drop runs a destructor that looks at the field. */
+#define EXV_CLEAR(field)              \
+    do {                              \
+        void *exv_dropped_ = (field); \
+        (field) = NULL;               \
+        exv_decref(exv_dropped_);     \
+    } while (0)
+
+/* -------------------------------------------------------------- objects */
+
+/** A new object, its payload zeroed, with one owned reference. Tracked at once if
+ *  its type has a visit function, which must therefore accept a zeroed payload.
+ *  May run a collection first. */
+EXV_API void *exv_new(exv_heap *heap, const exv_type *type);
+
+/** The same with `count` items of type->item_size bytes behind the payload. A
+ *  product that overflows or exceeds EXV_MAX_SIZE gives NULL. */
+EXV_API void *exv_new_var(exv_heap *heap, const exv_type *type, size_t count);
+
+/** One more reference; returns the object, which is now owned once more. NULL is
+ *  passed through. A count that reaches 2^31 makes the object immortal. */
+EXV_API void *exv_incref(void *object);
+
+/** One reference less. At zero: finalize, weak references, clear, destroy, and the
+ *  block is free, all before this returns. Chains of any length use bounded stack.
+ *  NULL is ignored. */
+EXV_API void exv_decref(void *object);
+
+/** The number of references; EXV_IMMORTAL for an immortal object. */
+EXV_API uint32_t exv_refcount(const void *object);
+#define EXV_IMMORTAL UINT32_MAX
+
+/** The object is never freed before its heap; counting stops for it. */
+EXV_API void exv_make_immortal(void *object);
+EXV_API bool exv_is_immortal(const void *object);
+
+/** Borrowed: the object's type and heap; the items exv_new_var() was called with. */
+EXV_API const exv_type *exv_get_type(const void *object);
+EXV_API exv_heap *exv_get_heap(const void *object);
+EXV_API size_t exv_get_count(const void *object);
+
+/** Take an object out of the collector's sight, or put it back. Tracking needs a
+ *  type with visit. Untracked objects are still counted. */
+EXV_API void exv_track(void *object);
+EXV_API void exv_untrack(void *object);
+
+/** A weak reference: itself an object, to be given up with exv_decref(). The
+ *  callback (may be NULL) is called once, when the target dies while the weak
+ *  reference is alive, after the target can no longer be had from it. NULL for out
+ *  of memory. */
+typedef struct exv_weakref exv_weakref;
+typedef void exv_weakref_fn(exv_weakref *ref, void *arg);
+EXV_API exv_weakref *exv_weakref_new(void *target, exv_weakref_fn *callback, void *arg);
+
+/** An owned reference to the target, or NULL when it is dead. */
+EXV_API void *exv_weakref_incref(exv_weakref *ref);
+
+/* ------------------------------------------- the collector: Python's gc */
+
+#define EXV_GENERATIONS 3
+
+/** Find and free the reference cycles of `generation` and the younger ones (0, 1 or
+ *  2). Returns the number of unreachable objects found, the uncollectable ones
+ *  included. 0 if a collection is running already (a destructor called it). */
+EXV_API size_t exv_collect(exv_heap *heap, int generation);
+
+/** Automatic collection on (the default) or off. */
+EXV_API void exv_gc_enable(exv_heap *heap);
+EXV_API void exv_gc_disable(exv_heap *heap);
+EXV_API bool exv_gc_is_enabled(const exv_heap *heap);
+
+/** Thresholds, (700, 10, 10) at first. Generation 0 is collected when allocations
+ *  minus deallocations of tracked objects exceed the first; generation 1 when that
+ *  happened more often than the second; generation 2 likewise, and only when the
+ *  survivors waiting are at least a quarter of the long-lived objects. A first
+ *  threshold of 0 turns automatic collection off. */
+EXV_API void exv_gc_set_threshold(exv_heap *heap, const uint32_t threshold[EXV_GENERATIONS]);
+EXV_API void exv_gc_get_threshold(const exv_heap *heap, uint32_t threshold[EXV_GENERATIONS]);
+
+/** The three counters that are compared with the thresholds. */
+EXV_API void exv_gc_get_count(const exv_heap *heap, uint32_t count[EXV_GENERATIONS]);
+
+/** What gc.get_stats() gives for each generation. */
+typedef struct exv_gc_stats {
+    uint64_t collections;   /**< times it was the oldest generation collected */
+    uint64_t collected;     /**< unreachable objects found and freed */
+    uint64_t uncollectable; /**< unreachable objects put into garbage */
+} exv_gc_stats;
+EXV_API void exv_gc_get_stats(const exv_heap *heap, exv_gc_stats stats[EXV_GENERATIONS]);
+
+/** A new list of the tracked objects of one generation, or of all for -1. */
+EXV_API struct exv_list *exv_gc_get_objects(exv_heap *heap, int generation);
+
+/** A new list of the tracked objects that refer to one of `objects`. */
+EXV_API struct exv_list *exv_gc_get_referrers(exv_heap *heap, void *const *objects, size_t count);
+
+/** A new list of what `objects` refer to, as their visit functions report it. */
+EXV_API struct exv_list *exv_gc_get_referents(exv_heap *heap, void *const *objects, size_t count);
+
+EXV_API bool exv_gc_is_tracked(const void *object);
+EXV_API bool exv_gc_is_finalized(const void *object);
+
+/** Set all tracked objects aside in a permanent generation that no collection looks
+ *  at; bring them back into the oldest generation; how many there are. */
+EXV_API void exv_gc_freeze(exv_heap *heap);
+EXV_API void exv_gc_unfreeze(exv_heap *heap);
+EXV_API size_t exv_gc_get_freeze_count(const exv_heap *heap);
+
+/** Called at the start and at the end of every collection. */
+typedef enum exv_gc_phase { EXV_GC_START, EXV_GC_STOP } exv_gc_phase;
+typedef struct exv_gc_info {
+    int generation;       /**< 0, 1 or 2 */
+    size_t collected;     /**< at the stop: as in exv_gc_stats */
+    size_t uncollectable; /**< at the stop: as in exv_gc_stats */
+} exv_gc_info;
+typedef void exv_gc_callback_fn(exv_heap *heap, exv_gc_phase phase, const exv_gc_info *info,
+                                void *arg);
+
+/** Add a callback, or take away the first one with this function and argument (false
+ *  if there is none). Callbacks run in the order they were added. */
+EXV_API exv_status exv_gc_add_callback(exv_heap *heap, exv_gc_callback_fn *callback, void *arg);
+EXV_API bool exv_gc_remove_callback(exv_heap *heap, exv_gc_callback_fn *callback, void *arg);
+
+/** The list of what was found unreachable and could not be freed. Borrowed; it may be
+ *  changed like any list. */
+EXV_API struct exv_list *exv_gc_get_garbage(exv_heap *heap);
+
+/** Debug flags; their reports go to standard error. */
+enum {
+    EXV_DEBUG_STATS = 1,         /**< a line for each collection */
+    EXV_DEBUG_COLLECTABLE = 2,   /**< a line for each object found collectable */
+    EXV_DEBUG_UNCOLLECTABLE = 4, /**< a line for each object found uncollectable */
+    EXV_DEBUG_SAVEALL = 32,      /**< put all unreachable objects into garbage */
+    EXV_DEBUG_LEAK = 38          /**< the three before this one together */
+};
+EXV_API void exv_gc_set_debug(exv_heap *heap, unsigned flags);
+EXV_API unsigned exv_gc_get_debug(const exv_heap *heap);
+
+/* --------------------------------------------- collection in the background */
+
+/** Start a full collection: the heap is searched in a copy-on-write child while the
+ *  program goes on. EXV_BUSY when one is in flight; EXV_UNSUPPORTED when no child
+ *  could be made (exv_telemetry counts the reason): exv_collect() still works. */
+EXV_API exv_status exv_collect_start(exv_heap *heap);
+
+/** What a poll or wait answers. */
+typedef enum exv_progress {
+    EXV_IDLE,    /**< nothing in flight */
+    EXV_FLIGHT,  /**< the child is searching, or garbage is still being freed */
+    EXV_FINISHED /**< this call finished the collection */
+} exv_progress;
+
+/** Go on with the collection in flight: free a batch of proven garbage within the
+ *  pause budget. `found` (may be NULL) receives the number of unreachable objects when
+ *  the answer is EXV_FINISHED. A child that failed or is late is replaced by a
+ *  collection in place. Never waits. */
+EXV_API exv_progress exv_collect_poll(exv_heap *heap, size_t *found);
+
+/** Wait for the child, at most timeout_ns (UINT64_MAX: until its deadline), then free
+ *  all garbage at once. EXV_FLIGHT means the time ran out. */
+EXV_API exv_progress exv_collect_wait(exv_heap *heap, uint64_t timeout_ns, size_t *found);
+
+/* --------------------------------------------------------------- policy */
+
+/** Where full collections that start by themselves take place. */
+typedef enum exv_mode {
+    EXV_MODE_AUTO,       /**< in the background if the expected stop is over the budget */
+    EXV_MODE_BACKGROUND, /**< always in the background */
+    EXV_MODE_INLINE      /**< always in place */
+} exv_mode;
+
+/** When collections start, beside the thresholds. Any mix; 0 or false turns one off.
+ *  All of them are checked at allocations of tracked objects and at exv_poll(). */
+typedef struct exv_policy {
+    exv_mode mode;            /**< EXV_MODE_AUTO */
+    uint64_t pause_budget_ns; /**< the longest stop wished for: 5,000,000 */
+    uint64_t deadline_ns;     /**< a child that takes longer is killed: 60,000,000,000 */
+    uint64_t every_ns;        /**< a full collection at this interval: 0 */
+    size_t every_bytes;       /**< one after so many bytes were allocated: 0 */
+    bool on_idle;             /**< one at exv_idle(), if there were allocations: true */
+    bool on_exit;             /**< one at exv_heap_free(): true */
+    bool on_pressure;         /**< one when the control group's memory runs short: true */
+} exv_policy;
+
+EXV_API void exv_get_policy(const exv_heap *heap, exv_policy *policy);
+EXV_API void exv_set_policy(exv_heap *heap, const exv_policy *policy);
+
+/** Do what is due by the policy. Cheap when nothing is (some nanoseconds): made for
+ *  event loops and safe points. */
+EXV_API void exv_poll(exv_heap *heap);
+
+/** The program has nothing to do for now: collect fully if the policy says so and there
+ *  were allocations since the last full collection. Returns what was found. */
+EXV_API size_t exv_idle(exv_heap *heap);
+
+/* ------------------------------------------------------------ telemetry */
+
+/** Why something other than the plain way was taken. */
+typedef enum exv_reason {
+    EXV_REASON_CLONE_REFUSED,   /**< clone() failed: limits, seccomp, memory */
+    EXV_REASON_NO_SHARED,       /**< no shared memory for the child's result */
+    EXV_REASON_CHILD_DIED,      /**< killed, or crashed in a visit function */
+    EXV_REASON_CHILD_LATE,      /**< over the deadline; it was killed */
+    EXV_REASON_CHILD_MEMORY,    /**< the child could not get memory to search */
+    EXV_REASON_CANCELLED,       /**< the heap was freed, or the process forked */
+    EXV_REASON_SCAN_MEMORY,     /**< no memory to search in place: not collected */
+    EXV_REASON_STALE_CANDIDATE, /**< candidates that were no longer garbage */
+    EXV_REASONS
+} exv_reason;
+
+/** Pauses in powers of two: bucket i counts stops below 2^(i+10) ns. */
+#define EXV_PAUSE_BUCKETS 26
+
+typedef struct exv_telemetry {
+    uint64_t collections;            /**< of any generation, either way */
+    uint64_t background_collections; /**< those whose child answered */
+    uint64_t pauses;                 /**< every stop: collection, clone, proof, freeing */
+    uint64_t pause_total_ns;
+    uint64_t pause_max_ns;
+    uint64_t pause_bucket[EXV_PAUSE_BUCKETS];
+    uint64_t reasons[EXV_REASONS];   /**< indexed by exv_reason */
+} exv_telemetry;
+EXV_API void exv_get_telemetry(const exv_heap *heap, exv_telemetry *telemetry);
+EXV_API const char *exv_reason_name(exv_reason reason);
+
+/** An upper bound for the pause at `percentile` (0 to 100), from the buckets. */
+EXV_API uint64_t exv_pause_percentile(const exv_telemetry *telemetry, double percentile);
+
+/** One finished collection. Times that do not apply are 0. */
+typedef struct exv_record {
+    int generation;
+    bool background;
+    uint64_t objects;       /**< tracked objects examined */
+    uint64_t candidates;    /**< the child's answer */
+    uint64_t stale;         /**< candidates that were not proven */
+    uint64_t found;         /**< unreachable, as exv_collect() returns */
+    uint64_t uncollectable;
+    uint64_t clone_ns;      /**< stop for making the child */
+    uint64_t child_ns;      /**< the child's search, beside the program */
+    uint64_t proof_ns;      /**< stops for finding or proving, all batches */
+    uint64_t free_ns;       /**< stops for finalizing and freeing, all batches */
+    uint64_t longest_ns;    /**< the longest single stop */
+} exv_record;
+
+/** Called after each collection, outside of it: it may allocate and read anything. One
+ *  listener a heap; NULL takes it away. */
+typedef void exv_listener_fn(exv_heap *heap, const exv_record *record, void *arg);
+EXV_API void exv_set_listener(exv_heap *heap, exv_listener_fn *listener, void *arg);
+
+/* --------------------------------------------------- the heap by itself */
+
+/** What a heap is made with. Start from exv_config_default(). */
+typedef struct exv_config {
+    size_t limit_bytes;                   /**< most memory taken from the system: 0, none */
+    uint32_t threshold[EXV_GENERATIONS];  /**< (700, 10, 10) */
+    exv_policy policy;                    /**< defaults as said there */
+    bool huge_pages;                      /**< ask the system for them: true */
+} exv_config;
+EXV_API exv_config exv_config_default(void);
+
+/** A new heap; NULL as configuration means the default. NULL for out of memory. */
+EXV_API exv_heap *exv_heap_new(const exv_config *config);
+
+/** Collect (if the policy says on_exit), then finalize and destroy what is left and give
+ *  all memory back. Returns how many mortal objects were still referenced from outside:
+ *  0 in a program without leaks. NULL is ignored. */
+EXV_API size_t exv_heap_free(exv_heap *heap);
+
+/** As malloc and its family, on this heap. Blocks are aligned to 16 bytes and are not
+ *  objects: no header, no count. NULL for out of memory or a size over EXV_MAX_SIZE.
+ *  Size 0 gives a block of the smallest size. exv_realloc() leaves the block as it was on
+ *  failure; exv_free() of NULL does nothing. */
+EXV_API void *exv_alloc(exv_heap *heap, size_t size);
+EXV_API void *exv_calloc(exv_heap *heap, size_t count, size_t size);
+EXV_API void *exv_realloc(exv_heap *heap, void *block, size_t size);
+EXV_API void exv_free(exv_heap *heap, void *block);
+
+/** The bytes that may be used behind `block`; at least what was asked for. */
+EXV_API size_t exv_usable_size(const exv_heap *heap, const void *block);
+
+/** used_bytes + free_bytes == held_bytes - metadata_bytes. */
+typedef struct exv_heap_stats {
+    size_t held_bytes;     /**< taken from the system, address space that was not given back */
+    size_t used_bytes;     /**< in live blocks, rounded up to their size class */
+    size_t free_bytes;     /**< in free blocks and free pages, resident or not */
+    size_t metadata_bytes; /**< the heap's own tables */
+    size_t live_blocks;    /**< exv_alloc() blocks and objects */
+    size_t live_objects;
+    size_t tracked_objects;
+    uint64_t allocations;  /**< since the heap was made, blocks and objects */
+    uint64_t frees;        /**< allocations == frees + live_blocks */
+} exv_heap_stats;
+EXV_API void exv_get_heap_stats(const exv_heap *heap, exv_heap_stats *stats);
+
+/** Give free pages back to the system now. Returns how many bytes. */
+EXV_API size_t exv_heap_trim(exv_heap *heap);
+
+/** Call `each` for every live block in address order, until it returns other than 0, which
+ *  is then returned. `type` is NULL for a block of exv_alloc(); for an object, `block` is
+ *  the object. The heap must not be changed meanwhile. */
+typedef int exv_block_fn(void *block, size_t size, const exv_type *type, void *arg);
+EXV_API int exv_heap_walk(exv_heap *heap, exv_block_fn *each, void *arg);
+
+/** Examine the whole heap: page tables, bitmaps, counters, object headers, generations,
+ *  and that no object has fewer references than others hold on it. NULL if all is well,
+ *  else what is wrong (borrowed, static). */
+EXV_API const char *exv_heap_check(exv_heap *heap);
+
+/* --------------------------------------------------------------- values */
+
+/** Values are objects: counted with exv_incref() and exv_decref(), named here by types of
+ *  their own so that the compiler tells them apart. Functions that take any value take
+ *  void *. */
+typedef struct exv_none exv_none;
+typedef struct exv_bool exv_bool;
+typedef struct exv_int exv_int;
+typedef struct exv_float exv_float;
+typedef struct exv_str exv_str;
+typedef struct exv_bytes exv_bytes;
+typedef struct exv_list exv_list;
+typedef struct exv_tuple exv_tuple;
+typedef struct exv_dict exv_dict;
+typedef struct exv_set exv_set;
+typedef struct exv_class exv_class;
+typedef struct exv_instance exv_instance;
+typedef struct exv_names exv_names;
+
+/** The types of the values above, to compare with exv_get_type(). */
+EXV_API extern const exv_type exv_none_type, exv_bool_type, exv_int_type, exv_float_type,
+    exv_str_type, exv_bytes_type, exv_list_type, exv_tuple_type, exv_dict_type, exv_set_type,
+    exv_class_type, exv_instance_type, exv_weakref_type, exv_names_type;
+
+/** Borrowed: the heap's immortal None, True and False. */
+EXV_API exv_none *exv_get_none(exv_heap *heap);
+EXV_API exv_bool *exv_get_bool(exv_heap *heap, bool value);
+EXV_API bool exv_bool_value(const exv_bool *self);
+
+/** 64-bit integers. Arithmetic gives an owned result; what does not fit is
+ *  EXV_OVERFLOW_ERROR. Division floors, as Python's // and % do. */
+EXV_API exv_int *exv_int_new(exv_heap *heap, int64_t value);
+EXV_API int64_t exv_int_value(const exv_int *self);
+EXV_API exv_status exv_int_add(exv_int *a, exv_int *b, exv_int **result);
+EXV_API exv_status exv_int_subtract(exv_int *a, exv_int *b, exv_int **result);
+EXV_API exv_status exv_int_multiply(exv_int *a, exv_int *b, exv_int **result);
+EXV_API exv_status exv_int_floor_divide(exv_int *a, exv_int *b, exv_int **result);
+EXV_API exv_status exv_int_modulo(exv_int *a, exv_int *b, exv_int **result);
+
+EXV_API exv_float *exv_float_new(exv_heap *heap, double value);
+EXV_API double exv_float_value(const exv_float *self);
+
+/** Text in UTF-8. exv_str_new() takes `size` bytes, which may contain NUL; invalid UTF-8
+ *  (also surrogates and overlong forms) is EXV_UNICODE_ERROR. The data is borrowed and
+ *  NUL-terminated. */
+EXV_API exv_status exv_str_new(exv_heap *heap, const char *utf8, size_t size, exv_str **result);
+EXV_API exv_status exv_str_from(exv_heap *heap, const char *utf8, exv_str **result);
+EXV_API exv_status exv_str_concat(exv_str *a, exv_str *b, exv_str **result);
+EXV_API const char *exv_str_data(const exv_str *self);
+EXV_API size_t exv_str_size(const exv_str *self);   /**< in bytes */
+EXV_API size_t exv_str_length(const exv_str *self); /**< in characters */
+
+EXV_API exv_bytes *exv_bytes_new(exv_heap *heap, const void *data, size_t size);
+EXV_API const unsigned char *exv_bytes_data(const exv_bytes *self);
+EXV_API size_t exv_bytes_size(const exv_bytes *self);
+
+/** Lists. Items are borrowed on the way in (the list takes its own reference) and on the
+ *  way out of get. A negative index counts from the end. */
+EXV_API exv_list *exv_list_new(exv_heap *heap);
+EXV_API size_t exv_list_size(const exv_list *self);
+EXV_API exv_status exv_list_get(exv_list *self, ptrdiff_t index, void **item);
+EXV_API exv_status exv_list_set(exv_list *self, ptrdiff_t index, void *item);
+EXV_API exv_status exv_list_append(exv_list *self, void *item);
+EXV_API exv_status exv_list_insert(exv_list *self, ptrdiff_t index, void *item);
+EXV_API exv_status exv_list_delete(exv_list *self, ptrdiff_t index);
+EXV_API void exv_list_clear(exv_list *self);
+
+EXV_API exv_tuple *exv_tuple_new(exv_heap *heap, void *const *items, size_t count);
+EXV_API size_t exv_tuple_size(const exv_tuple *self);
+EXV_API exv_status exv_tuple_get(exv_tuple *self, ptrdiff_t index, void **item);
+
+/** Dictionaries keep insertion order. Keys must be hashable. exv_dict_get() borrows.
+ *  exv_dict_next() walks: start with *position 0; false at the end; key and value are
+ *  borrowed and may be NULL if not wanted; the dict must not change size meanwhile. */
+EXV_API exv_dict *exv_dict_new(exv_heap *heap);
+EXV_API size_t exv_dict_size(const exv_dict *self);
+EXV_API exv_status exv_dict_get(exv_dict *self, void *key, void **value);
+EXV_API exv_status exv_dict_set(exv_dict *self, void *key, void *value);
+EXV_API exv_status exv_dict_delete(exv_dict *self, void *key);
+EXV_API exv_status exv_dict_contains(exv_dict *self, void *key, bool *result);
+EXV_API bool exv_dict_next(exv_dict *self, size_t *position, void **key, void **value);
+EXV_API void exv_dict_clear(exv_dict *self);
+
+EXV_API exv_set *exv_set_new(exv_heap *heap);
+EXV_API size_t exv_set_size(const exv_set *self);
+EXV_API exv_status exv_set_add(exv_set *self, void *item);
+EXV_API exv_status exv_set_discard(exv_set *self, void *item, bool *was_there);
+EXV_API exv_status exv_set_contains(exv_set *self, void *item, bool *result);
+EXV_API bool exv_set_next(exv_set *self, size_t *position, void **item);
+
+/** User-defined classes: a name, and a destructor (__del__; may be NULL) called once for
+ *  each instance with `arg`. Instances have attributes. `result` of get is borrowed. */
+typedef void exv_destructor_fn(exv_instance *self, void *arg);
+EXV_API exv_status exv_class_new(exv_heap *heap, const char *name, exv_destructor_fn *destructor,
+                                 void *arg, exv_class **result);
+EXV_API const char *exv_class_name(const exv_class *self);
+EXV_API exv_instance *exv_instance_new(exv_class *cls);
+EXV_API exv_class *exv_instance_get_class(exv_instance *self);
+EXV_API exv_status exv_attr_get(exv_instance *self, const char *name, void **result);
+EXV_API exv_status exv_attr_set(exv_instance *self, const char *name, void *value);
+EXV_API exv_status exv_attr_delete(exv_instance *self, const char *name);
+
+/** A namespace: names bound to values, neither declared nor typed. Reading or deleting a
+ *  name that is not bound is EXV_NAME_ERROR. Get borrows; next walks as for a dict. */
+EXV_API exv_names *exv_names_new(exv_heap *heap);
+EXV_API size_t exv_names_size(const exv_names *self);
+EXV_API exv_status exv_name_get(exv_names *self, const char *name, void **value);
+EXV_API exv_status exv_name_set(exv_names *self, const char *name, void *value);
+EXV_API exv_status exv_name_delete(exv_names *self, const char *name);
+EXV_API bool exv_name_next(exv_names *self, size_t *position, const char **name, void **value);
+
+/** Of any object. repr and str give an owned str: as Python's repr() and str(), also for
+ *  what contains itself. print writes str and a newline to standard output. */
+EXV_API exv_status exv_repr(void *object, exv_str **result);
+EXV_API exv_status exv_to_str(void *object, exv_str **result);
+EXV_API exv_status exv_print(void *object);
+EXV_API exv_status exv_equal(void *a, void *b, bool *result);
+EXV_API exv_status exv_hash(void *object, uint64_t *result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
