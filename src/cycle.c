@@ -1,0 +1,473 @@
+/*
+ * cycle: see cycle.h.
+ *
+ * The byte that the side table holds for a member:
+ *
+ *     1 + n   n references from inside the set are known (n <= 250), not known to be reachable
+ *     MANY    more than 250; the exact number is in scan->many
+ *     GREY    reachable, but what it refers to was not visited: the mark stack could not grow
+ *     BLACK   reachable
+ *
+ * Both passes over references wait for memory most of the time: each reference leads to a side byte, and each new
+ * object to its fields, at random places. Two small rings put a distance between the prefetch of either and its use.
+ *
+ * Invariant after each phase of exvi_cycle_find(): stated beside it there.
+ */
+#include "cycle.h"
+
+#include "die.h"
+#include "platform.h"
+
+#include <string.h>
+
+enum { MANY = 252, GREY = 253, BLACK = 255 };
+#ifdef EXVI_STRESS
+enum { LARGEST_COUNT = 3, EDGES = 2, NODES = 2, FIRST_STACK = 512 };
+#else
+enum { LARGEST_COUNT = 250, EDGES = 32, NODES = 8, FIRST_STACK = 1 << 16 };
+#endif
+enum { BATCH = 256 };
+
+typedef struct count_entry {
+    const void *object;
+    uint64_t count;
+} count_entry;
+
+typedef struct scan {
+    exvi_cycle *cycle;
+    const exvi_graph *graph;
+    bool failed;              /* no memory: the scan is void */
+    bool stopped;
+    bool grey;                /* there are GREY objects */
+    size_t reachable;         /* members that are GREY or BLACK */
+
+    void **stack;             /* objects to visit */
+    size_t depth, room;
+
+    struct { void *object; uint8_t *byte; } edge[EDGES];
+    void *node[NODES];
+    unsigned edge_at, node_at;
+
+    count_entry *many;        /* open addressing, a power of two */
+    size_t many_count, many_room;
+} scan;
+
+/* ------------------------------------------------- counts beyond a byte */
+
+static count_entry *many_slot(count_entry *table, size_t room, const void *object)
+{
+    size_t at = (size_t)((((uintptr_t)object >> 4) * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (room - 1);
+    while (table[at].object && table[at].object != object)
+        at = (at + 1) & (room - 1);
+    return &table[at];
+}
+
+static bool grow_many(scan *s)
+{
+    size_t room = s->many_room ? 2 * s->many_room : 256;
+    count_entry *table = exvi_map(room * sizeof *table, exvi_page_size());
+    if (!table)
+        return false;
+    for (size_t i = 0; i < s->many_room; i++)
+        if (s->many[i].object)
+            *many_slot(table, room, s->many[i].object) = s->many[i];
+    if (s->many)
+        exvi_unmap(s->many, s->many_room * sizeof *s->many);
+    s->many = table;
+    s->many_room = room;
+    return true;
+}
+
+static void count_many(scan *s, const void *object, uint64_t add)
+{
+    if (2 * s->many_count >= s->many_room && !grow_many(s)) {
+        s->failed = true;
+        return;
+    }
+    count_entry *entry = many_slot(s->many, s->many_room, object);
+    if (!entry->object) {
+        entry->object = object;
+        s->many_count++;
+    }
+    entry->count += add;
+}
+
+static uint64_t inside_count(scan *s, const void *object, uint8_t byte)
+{
+    return byte == MANY ? many_slot(s->many, s->many_room, object)->count : (uint64_t)byte - 1;
+}
+
+/* ------------------------------------------------------------ the phases */
+
+static bool should_stop(scan *s)
+{
+    s->stopped = s->stopped || (s->graph->stop && s->graph->stop(s->graph->host));
+    return s->failed || s->stopped;
+}
+
+static void note_members(scan *s)
+{
+    void *objects[BATCH];
+    size_t count;
+    while (!should_stop(s) && (count = s->graph->next(s->graph->host, objects, BATCH)) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            uint8_t *byte = exvi_side_add(&s->cycle->side, objects[i]);
+            if (!byte) {
+                s->failed = true;
+                return;
+            }
+            *byte = 1;
+        }
+    }
+    s->cycle->examined = s->cycle->side.members;
+}
+
+/* Call `each` for every member with its byte. */
+static void for_members(scan *s, void (*each)(scan *s, void *object, uint8_t *byte))
+{
+    exvi_side_cursor cursor = {0};
+    void *objects[BATCH];
+    uint8_t *bytes[BATCH];
+    size_t count;
+    while (!should_stop(s) && (count = exvi_side_next(&s->cycle->side, &cursor, objects, bytes, BATCH)) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            if (i + 12 < count)
+                __builtin_prefetch((char *)objects[i + 12] - 16);
+            each(s, objects[i], bytes[i]);
+        }
+    }
+}
+
+static void count_one(scan *s, void *object, uint8_t *byte)
+{
+    if (*byte >= 1 && *byte <= LARGEST_COUNT) {
+        ++*byte;
+    } else if (*byte == LARGEST_COUNT + 1) {
+        count_many(s, object, (uint64_t)*byte);
+        *byte = MANY;
+    } else if (*byte == MANY) {
+        count_many(s, object, 1);
+    }
+}
+
+static int count_reference(void *child, void *arg)
+{
+    scan *s = arg;
+    uint8_t *byte = child ? exvi_side_find(&s->cycle->side, child) : NULL;
+    if (!byte)
+        return 0;
+    __builtin_prefetch(byte, 1);
+    unsigned at = s->edge_at++ % EDGES;
+    if (s->edge[at].byte)
+        count_one(s, s->edge[at].object, s->edge[at].byte);
+    s->edge[at].object = child;
+    s->edge[at].byte = byte;
+    return 0;
+}
+
+static void count_references_of(scan *s, void *object, uint8_t *byte)
+{
+    if (*byte != BLACK)
+        s->graph->visit(s->graph->host, object, count_reference, s);
+}
+
+static void count_internal_references(scan *s)
+{
+    for_members(s, count_references_of);
+    for (unsigned i = 0; i < EDGES; i++)
+        if (s->edge[i].byte)
+            count_one(s, s->edge[i].object, s->edge[i].byte);
+    memset(s->edge, 0, sizeof s->edge);
+}
+
+static bool grow_stack(scan *s)
+{
+    size_t room = s->room ? 2 * s->room : FIRST_STACK;
+    void **stack = exvi_map(room * sizeof *stack, exvi_page_size());
+    if (!stack)
+        return false;
+    if (s->stack) {
+        memcpy(stack, s->stack, s->depth * sizeof *stack);
+        exvi_unmap(s->stack, s->room * sizeof *s->stack);
+    }
+    s->stack = stack;
+    s->room = room;
+    return true;
+}
+
+/* A member that turned out to be reachable; it will be visited. */
+static void reach(scan *s, void *object, uint8_t *byte)
+{
+    s->reachable++;
+    if (exvi_unlikely(s->depth == s->room) && !grow_stack(s)) {
+        *byte = GREY;
+        s->grey = true;
+        return;
+    }
+    *byte = BLACK;
+    __builtin_prefetch((char *)object - 16);
+    __builtin_prefetch((char *)object + 32);
+    s->stack[s->depth++] = object;
+}
+
+static void reach_edge(scan *s, unsigned at)
+{
+    uint8_t *byte = s->edge[at].byte;
+    if (byte && *byte != 0 && *byte < GREY)
+        reach(s, s->edge[at].object, byte);
+    s->edge[at].byte = NULL;
+}
+
+static int reach_reference(void *child, void *arg)
+{
+    scan *s = arg;
+    uint8_t *byte = child ? exvi_side_find(&s->cycle->side, child) : NULL;
+    if (!byte)
+        return 0;
+    __builtin_prefetch(byte, 1);
+    unsigned at = s->edge_at++ % EDGES;
+    reach_edge(s, at);
+    s->edge[at].object = child;
+    s->edge[at].byte = byte;
+    return 0;
+}
+
+static void visit_node(scan *s, void *next)
+{
+    unsigned at = s->node_at++ % NODES;
+    void *object = s->node[at];
+    s->node[at] = next;
+    if (object)
+        s->graph->visit(s->graph->host, object, reach_reference, s);
+}
+
+/* Visit until at most `leave` objects wait. With 0 the rings are empty at the end, too. */
+static void drain(scan *s, size_t leave)
+{
+    for (unsigned visited = 1; s->depth > leave; visited++) {
+        visit_node(s, s->stack[--s->depth]);
+        if (visited % 4096 == 0 && should_stop(s))
+            return;
+        if (s->depth == leave && leave == 0) {
+            for (unsigned i = 0; i < NODES; i++)
+                visit_node(s, NULL);
+            for (unsigned i = 0; i < EDGES; i++)
+                reach_edge(s, i);
+        }
+    }
+}
+
+static void visit_grey(scan *s, void *object, uint8_t *byte)
+{
+    if (*byte != GREY)
+        return;
+    *byte = BLACK;
+    s->graph->visit(s->graph->host, object, reach_reference, s);
+    drain(s, s->room / 2);
+}
+
+/* Finish marking; where the stack could not grow, by walks over the members. */
+static void drain_all(scan *s)
+{
+    bool again;
+    do {
+        for (unsigned i = 0; i < NODES; i++)
+            visit_node(s, NULL);
+        for (unsigned i = 0; i < EDGES; i++)
+            reach_edge(s, i);
+        drain(s, 0);
+        again = s->grey;
+        s->grey = false;
+        if (again)
+            for_members(s, visit_grey); /* may leave work in the rings */
+    } while (again && !should_stop(s));
+}
+
+static void mark_from_roots(scan *s)
+{
+    void *objects[BATCH];
+    size_t count;
+    if (!s->graph->next_root)
+        return;
+    while (!should_stop(s) && (count = s->graph->next_root(s->graph->host, objects, BATCH)) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            uint8_t *byte = exvi_side_find(&s->cycle->side, objects[i]);
+            if (byte && *byte && *byte < GREY)
+                reach(s, objects[i], byte);
+            else if (!byte || !*byte)
+                s->graph->visit(s->graph->host, objects[i], reach_reference, s);
+        }
+        drain(s, 64);
+    }
+    drain_all(s);
+}
+
+static void reach_if_external(scan *s, void *object, uint8_t *byte)
+{
+    if (*byte >= GREY)
+        return;
+    uint64_t inside = inside_count(s, object, *byte);
+    uint64_t refcount = s->graph->refcount(s->graph->host, object);
+    if (refcount > inside) {
+        reach(s, object, byte);
+        drain(s, 64);
+    } else if (refcount < inside && s->graph->excess) {
+        s->graph->excess(s->graph->host, object, refcount, inside);
+    }
+}
+
+static void mark_from_external(scan *s)
+{
+    for_members(s, reach_if_external);
+    drain_all(s);
+}
+
+static void list_one(scan *s, void *object, uint8_t *byte)
+{
+    if (*byte < GREY)
+        s->cycle->found[s->cycle->count++] = object;
+}
+
+static void list_unreachable(scan *s)
+{
+    exvi_cycle *c = s->cycle;
+    size_t unreachable = c->side.members - s->reachable;
+    if (unreachable > c->found_room) {
+        if (c->found)
+            exvi_unmap(c->found, c->found_room * sizeof *c->found);
+        c->found_room = unreachable < 4096 ? 4096 : unreachable;
+        c->found = exvi_map(c->found_room * sizeof *c->found, exvi_page_size());
+        if (!c->found) {
+            c->found_room = 0;
+            s->failed = true;
+            return;
+        }
+    }
+    if (unreachable)
+        for_members(s, list_one);
+    exv_assert(s->stopped || c->count == unreachable);
+}
+
+exvi_cycle_end exvi_cycle_find(exvi_cycle *cycle, const exvi_graph *graph)
+{
+    scan s = {.cycle = cycle, .graph = graph};
+    cycle->count = 0;
+    cycle->examined = 0;
+    if (!exvi_side_begin(&cycle->side, graph->expected, graph->dense))
+        return EXVI_CYCLE_MEMORY;
+
+    note_members(&s);              /* byte != 0 means: member */
+    mark_from_roots(&s);           /* BLACK: reachable from a known root, with all it refers to */
+    count_internal_references(&s); /* refcount > count means: referenced from outside */
+    mark_from_external(&s);        /* not BLACK means: unreachable */
+    list_unreachable(&s);
+
+    if (s.stack)
+        exvi_unmap(s.stack, s.room * sizeof *s.stack);
+    if (s.many)
+        exvi_unmap(s.many, s.many_room * sizeof *s.many);
+    if (s.failed || s.stopped)
+        cycle->count = 0;
+    return s.failed ? EXVI_CYCLE_MEMORY : s.stopped ? EXVI_CYCLE_STOPPED : EXVI_CYCLE_DONE;
+}
+
+/* ------------------------------------------------------------ components */
+
+typedef struct grouping {
+    exvi_cycle *cycle;
+    const exvi_graph *graph;
+    uint32_t *slots;  /* hash of an address -> index in found, + 1 */
+    uint32_t *parent; /* union-find over indices in found */
+    size_t slot_mask;
+    uint32_t current;
+} grouping;
+
+static uint32_t *group_slot(grouping *g, const void *object)
+{
+    size_t at = (size_t)((((uintptr_t)object >> 4) * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & g->slot_mask;
+    while (g->slots[at] && g->cycle->found[g->slots[at] - 1] != object)
+        at = (at + 1) & g->slot_mask;
+    return &g->slots[at];
+}
+
+static uint32_t find_component(uint32_t *parent, uint32_t i)
+{
+    while (parent[i] != i) {
+        parent[i] = parent[parent[i]];
+        i = parent[i];
+    }
+    return i;
+}
+
+static int join_reference(void *child, void *arg)
+{
+    grouping *g = arg;
+    uint8_t *byte = child ? exvi_side_find(&g->cycle->side, child) : NULL;
+    if (!byte || *byte == 0 || *byte >= GREY)
+        return 0;
+    uint32_t a = find_component(g->parent, g->current);
+    uint32_t b = find_component(g->parent, *group_slot(g, child) - 1);
+    if (a < b)
+        g->parent[b] = a;
+    else
+        g->parent[a] = b;
+    return 0;
+}
+
+/* Counting sort by component; the component's first index stands for it, so components keep their order. */
+static void order_by_component(grouping *g, void **ordered, uint32_t *size)
+{
+    size_t count = g->cycle->count;
+    uint32_t *at = g->slots; /* the index is not needed any more */
+    memset(size, 0, count * sizeof *size);
+    for (uint32_t i = 0; i < count; i++)
+        size[find_component(g->parent, i)]++;
+    for (uint32_t i = 0, start = 0; i < count; start += size[i], i++)
+        at[i] = start;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t component = find_component(g->parent, i);
+        bool last = --size[component] == 0;
+        ordered[at[component]++] = (char *)g->cycle->found[i] + last;
+    }
+}
+
+exvi_cycle_end exvi_cycle_group(exvi_cycle *cycle, const exvi_graph *graph)
+{
+    size_t count = cycle->count;
+    if (count == 0)
+        return EXVI_CYCLE_DONE;
+    if (count > UINT32_MAX / 4)
+        return EXVI_CYCLE_MEMORY;
+    size_t slots = 16;
+    while (slots < 2 * count)
+        slots *= 2;
+    size_t size = slots * sizeof(uint32_t) + 2 * count * sizeof(uint32_t);
+    void **ordered = exvi_map(count * sizeof *ordered, exvi_page_size());
+    uint32_t *memory = ordered ? exvi_map(size, exvi_page_size()) : NULL;
+    if (!memory) {
+        if (ordered)
+            exvi_unmap(ordered, count * sizeof *ordered);
+        return EXVI_CYCLE_MEMORY;
+    }
+    grouping g = {.cycle = cycle, .graph = graph, .slots = memory, .parent = memory + slots, .slot_mask = slots - 1};
+    for (uint32_t i = 0; i < count; i++) {
+        *group_slot(&g, cycle->found[i]) = i + 1;
+        g.parent[i] = i;
+    }
+    for (g.current = 0; g.current < count; g.current++)
+        graph->visit(graph->host, cycle->found[g.current], join_reference, &g);
+    order_by_component(&g, ordered, memory + slots + count);
+    exvi_unmap(memory, size);
+    exvi_unmap(cycle->found, cycle->found_room * sizeof *cycle->found);
+    cycle->found = ordered;
+    cycle->found_room = count;
+    return EXVI_CYCLE_DONE;
+}
+
+void exvi_cycle_drop(exvi_cycle *cycle)
+{
+    exvi_side_drop(&cycle->side);
+    if (cycle->found)
+        exvi_unmap(cycle->found, cycle->found_room * sizeof *cycle->found);
+    *cycle = (exvi_cycle){0};
+}
