@@ -1,0 +1,74 @@
+# One page over meson. `make` alone says what there is.
+BUILD ?= build
+PREFIX ?= /usr/local
+export BUILD
+
+PYTHON = $(if $(wildcard /usr/bin/python3),/usr/bin/python3,python3)
+
+help:
+	@echo 'make demo                 install what is missing, build, run the example programs'
+	@echo 'make test                 install what is missing, build, run all tests'
+	@echo 'make bench                measure against other allocators, a collector and CPython'
+	@echo 'make install PREFIX=DIR   header, libraries, pkg-config and CMake packages [$(PREFIX)]'
+	@echo 'make docs                 API reference from the header, into $(BUILD)/docs'
+	@echo 'make stress               tests with tiny constants only'
+	@echo 'make sanitize             tests under ASan and UBSan, then TSan'
+	@echo 'make valgrind             tests of the checked build under valgrind'
+	@echo 'make fuzz SECONDS=60      random sequences of operations under libFuzzer'
+	@echo 'make clean                remove $(BUILD)'
+
+demo:
+	@tools/setup build
+	@tools/configure $(BUILD)/main
+	@ninja -C $(BUILD)/main examples
+	@$(PYTHON) tools/demo.py $(BUILD)/main
+
+test:
+	@tools/setup build test
+	@tools/configure $(BUILD)/main -Dtests=enabled
+	@ninja -C $(BUILD)/main all
+	@$(PYTHON) tools/test.py $(BUILD)/main
+
+stress:
+	@tools/setup build test
+	@tools/configure $(BUILD)/main -Dtests=enabled
+	@ninja -C $(BUILD)/main all
+	@$(PYTHON) tools/test.py $(BUILD)/main --suite stress
+
+sanitize:
+	@tools/setup build test clang
+	@tools/sanitize address
+	@tools/sanitize thread
+
+valgrind:
+	@tools/setup build test valgrind
+	@tools/configure $(BUILD)/main -Dtests=enabled
+	@ninja -C $(BUILD)/main all
+	@$(PYTHON) tools/test.py $(BUILD)/main --setup valgrind --suite checked
+
+fuzz:
+	@tools/setup build clang
+	@CC=clang tools/configure $(BUILD)/fuzz -Dtests=disabled -Dexamples=false -Dfuzz=true -Db_lundef=false
+	@ninja -C $(BUILD)/fuzz
+	@tools/fuzz $(BUILD)/fuzz $(or $(SECONDS),60)
+
+bench:
+	@tools/setup build bench
+	@tools/configure $(BUILD)/bench -Dtests=disabled -Dexamples=false -Dbench=true --buildtype=release
+	@ninja -C $(BUILD)/bench
+	@$(PYTHON) bench/run.py --build $(BUILD)/bench $(ARGS)
+
+docs:
+	@tools/setup build docs
+	@tools/docs $(BUILD)/docs
+
+install:
+	@tools/setup build
+	@tools/configure $(BUILD)/install -Dtests=disabled -Dexamples=false --prefix=$(abspath $(PREFIX))
+	@ninja -C $(BUILD)/install
+	@DESTDIR=$(DESTDIR) tools/install $(BUILD)/install $(abspath $(PREFIX))
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: help demo test stress sanitize valgrind fuzz bench docs install clean
