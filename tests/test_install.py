@@ -1,0 +1,111 @@
+"""What a new user does: make install into a folder, then build a program of twenty lines by pkg-config and by CMake."""
+import os
+import re
+import textwrap
+
+import pytest
+
+PROGRAM = textwrap.dedent("""\
+    #include <exuvia.h>
+    #include <stdio.h>
+
+    struct node {
+        struct node *next;
+    };
+
+    static int visit_node(void *self, exv_visit_fn *visit, void *arg)
+    {
+        struct node *node = self;
+        return visit(node->next, arg);
+    }
+
+    static void clear_node(void *self)
+    {
+        struct node *node = self;
+        EXV_CLEAR(node->next);
+    }
+
+    static const exv_type node_type = {.name = "node", .size = sizeof(struct node), .visit = visit_node,
+                                       .clear = clear_node};
+
+    int main(void)
+    {
+        exv_heap *heap = exv_heap_new(NULL);
+        struct node *a = exv_new(heap, &node_type);
+        a->next = exv_incref(a);
+        exv_decref(a);
+        printf("%s %zu\\n", exv_version(), exv_collect(heap, 2));
+        return (int)exv_heap_free(heap);
+    }
+    """)
+
+CMAKE = textwrap.dedent("""\
+    cmake_minimum_required(VERSION 3.16)
+    project(user C)
+    find_package(exuvia 0.1 REQUIRED)
+    foreach(kind exuvia static checked)
+        add_executable(with_${kind} program.c)
+        target_link_libraries(with_${kind} exuvia::${kind})
+    endforeach()
+    """)
+
+
+@pytest.fixture(scope="module")
+def installed(source, run, tmp_path_factory):
+    """A prefix with Exuvia in it, installed by the command of the README."""
+    place = tmp_path_factory.mktemp("installed")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    output = run("make", "-C", source, "install", f"PREFIX={place / 'prefix'}", f"BUILD={place / 'build'}",
+                 env=environment)
+    hint = re.search(r"PKG_CONFIG_PATH=(\S+) LD_LIBRARY_PATH=(\S+)", output)
+    assert hint, output
+    return {"prefix": place / "prefix", "PKG_CONFIG_PATH": hint.group(1), "LD_LIBRARY_PATH": hint.group(2)}
+
+
+@pytest.fixture
+def program(tmp_path):
+    path = tmp_path / "program.c"
+    path.write_text(PROGRAM)
+    return path
+
+
+def flags(run, installed, package, *options):
+    environment = {**os.environ, "PKG_CONFIG_PATH": installed["PKG_CONFIG_PATH"]}
+    return run("pkg-config", *options, "--cflags", "--libs", package, env=environment).split()
+
+
+@pytest.mark.parametrize("package,static", [("exuvia", False), ("exuvia", True), ("exuvia-checked", False)])
+def test_pkg_config(package, static, installed, program, run):
+    libraries = flags(run, installed, package, *(["--static"] if static else []))
+    options = ["-static"] if static else []
+    run("gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", *options, program, *libraries, "-o", program.with_suffix(""))
+    environment = {**os.environ, "LD_LIBRARY_PATH": installed["LD_LIBRARY_PATH"]}
+    assert run(program.with_suffix(""), env=environment) == "0.1.0 1\n"
+
+
+def test_shared_is_what_pkg_config_gives(installed, program, run):
+    run("gcc", program, *flags(run, installed, "exuvia"), "-o", program.with_suffix(""))
+    assert "[libexuvia.so.0]" in run("readelf", "-d", program.with_suffix(""))
+
+
+def test_cmake(installed, program, run):
+    (program.parent / "CMakeLists.txt").write_text(CMAKE)
+    run("cmake", "-S", program.parent, "-B", program.parent / "out", f"-DCMAKE_PREFIX_PATH={installed['prefix']}")
+    run("cmake", "--build", program.parent / "out")
+    environment = {**os.environ, "LD_LIBRARY_PATH": installed["LD_LIBRARY_PATH"]}
+    for kind in ["exuvia", "static", "checked"]:
+        assert run(program.parent / "out" / f"with_{kind}", env=environment) == "0.1.0 1\n"
+
+
+def test_cmake_refuses_another_version(installed, program, run):
+    (program.parent / "CMakeLists.txt").write_text(CMAKE.replace("exuvia 0.1", "exuvia 0.2"))
+    with pytest.raises(AssertionError, match="compatible"):
+        run("cmake", "-S", program.parent, "-B", program.parent / "out", f"-DCMAKE_PREFIX_PATH={installed['prefix']}")
+
+
+def test_installed_files(installed, run):
+    prefix = installed["prefix"]
+    names = {path.name for path in prefix.rglob("*") if not path.is_dir()}
+    assert names == {"exuvia.h", "libexuvia.a", "libexuvia-checked.a", "libexuvia.so", "libexuvia.so.0",
+                     "libexuvia.so.0.1.0", "exuvia.pc", "exuvia-checked.pc", "exuvia-config.cmake",
+                     "exuvia-config-version.cmake"}
