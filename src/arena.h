@@ -1,11 +1,13 @@
 /*
- * arena: regions of address space, 32 MiB each and aligned to 32 MiB.
+ * arena: regions of address space, as a rule 32 MiB each, all aligned to 32 MiB.
  *
- * Alignment lets any address find its region with one mask. Regions are advised as huge pages:
- * what a snapshot costs is the copying of page tables, and a huge page has one entry where small
- * ones have 512. A region larger than 32 MiB (for one big block) is a multiple of it.
+ * Alignment lets any address in a region find its start with one mask. Regions are advised as huge pages: what a
+ * snapshot costs is the copying of page tables, and a huge page has one entry where small ones have 512. A region
+ * may be larger (for one big block) or smaller (when the limit leaves less); its start is aligned all the same.
  *
- * Invariant: held_bytes == sum of the sizes of live regions <= limit_bytes (if there is a limit).
+ * Invariant: held_bytes == sum of the sizes of live regions, and <= limit_bytes if there is a limit.
+ *
+ * What lies inside a region is not known here: see region.h.
  */
 #ifndef EXVI_ARENA_H
 #define EXVI_ARENA_H
@@ -18,20 +20,25 @@
 #define EXVI_REGION_SIZE ((size_t)1 << EXVI_REGION_SHIFT)
 #define EXVI_HUGE_PAGE ((size_t)2 << 20)
 
+typedef struct exvi_region exvi_region;
+
 typedef struct exvi_arena {
     size_t held_bytes;
     size_t limit_bytes; /* 0: none */
     bool huge_pages;
 } exvi_arena;
 
-/* `size` is rounded up to whole regions; `small_bytes` at its start stay small pages (a multiple of
- * 2 MiB), so that a heap of a few objects does not hold megabytes. NULL: no memory, or the limit. */
+/* Address space that reads as zero; `size` is a multiple of the system's page. `small_bytes` at its start stay small
+ * pages (a multiple of 2 MiB), so that a heap of a few objects does not hold megabytes. NULL: no memory, or the limit. */
 void *exvi_region_new(exvi_arena *arena, size_t size, size_t small_bytes);
 void exvi_region_free(exvi_arena *arena, void *region, size_t size);
 
-static inline void *exvi_region_of(const void *address)
+/* How many bytes the limit still allows: SIZE_MAX without one. */
+size_t exvi_arena_room(const exvi_arena *arena);
+
+static inline exvi_region *exvi_region_of(const void *address)
 {
-    return (void *)((uintptr_t)address & ~(uintptr_t)(EXVI_REGION_SIZE - 1));
+    return (exvi_region *)((uintptr_t)address & ~(uintptr_t)(EXVI_REGION_SIZE - 1));
 }
 
 #endif

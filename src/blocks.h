@@ -1,130 +1,157 @@
 /*
- * blocks: blocks of memory in size classes, over the regions of an arena.
+ * blocks: blocks of memory in size classes, over the units of region.h.
  *
- * A region is cut into 512 units of 64 KiB; the first EXVI_META_UNITS hold the region's own table.
- * A page is a run of units whose blocks are all of one size and one kind:
+ * The blocks of a page are all of one size and one kind:
  *
- *     region  | table of 512 exvi_page | unit | unit | unit ...
  *     small page (1 unit):   blocks of 16 bytes to 8 KiB
  *     medium page (8 units): blocks up to 64 KiB
- *     large page (n units):  one block up to 16 MiB
- *     a block beyond that:   a region of its own with one page
+ *     large page (n units):  one block; beyond 16 MiB in a region of its own
  *
- * All that is known of a block lies in its page's table entry, none of it in the block: which blocks
- * are free (bitmap `free`), and for objects which are young (bitmaps `young`). So a scan of live blocks,
- * a free, and a check for misuse touch no cold block.
+ * All that is known of a block lies in its page's table entry, none of it in the block: which blocks are free (bitmap
+ * `free`), and for objects which are young (bitmaps `young`). So a scan of live blocks, a free, and a check for misuse
+ * touch no cold block.
  *
- * Invariants of a page: used + popcount(free) == capacity; bits from capacity on are 0 in `free`;
- * used == 0 only for the page a bin is allocating from.
+ * Invariants of a page: used + popcount(free) == capacity; bits from capacity on are 0 in `free`; young bits of free
+ * blocks are 0; used == 0 only for the page a bin is allocating from; a page with young bits, and the current page of
+ * every bin of objects, is in the list `young`. Exactly one of the page's states holds, see exvi_page_state.
  */
 #ifndef EXVI_BLOCKS_H
 #define EXVI_BLOCKS_H
 
-#include "arena.h"
 #include "die.h"
+#include "region.h"
 
-#define EXVI_UNIT_SHIFT 16
-#define EXVI_UNIT_SIZE ((size_t)1 << EXVI_UNIT_SHIFT)
-#define EXVI_UNITS 512
+#define EXVI_FINE_MAX ((size_t)512) /* up to here size classes are 16 bytes apart, then four for each doubling */
 #define EXVI_SMALL_MAX ((size_t)8 << 10)
 #define EXVI_MEDIUM_MAX ((size_t)64 << 10)
-#define EXVI_LARGE_MAX ((size_t)16 << 20)
-#define EXVI_BINS 48
+#define EXVI_BINS 60
 #define EXVI_BIN_LARGE 0xff
 
 typedef enum exvi_kind { EXVI_RAW, EXVI_OBJECT, EXVI_KINDS } exvi_kind;
 
-typedef struct exvi_page {
-    char *start;             /* the first block; NULL: the unit is free or inside another page */
-    size_t block_size;       /* a multiple of 16; objects: at least 32 */
-    uint32_t reciprocal;     /* index == (offset >> 4) * reciprocal >> 32, exact inside the page */
-    uint32_t capacity;       /* blocks in the page */
-    uint32_t used;
-    uint16_t cursor;         /* the word of `free` that allocation looks at */
-    uint8_t kind;            /* exvi_kind */
-    uint8_t bin;             /* size class, or EXVI_BIN_LARGE */
-    uint16_t lead;           /* units back to the page's first unit, for units inside a page */
-    uint16_t units;          /* of the page; 0 for a free unit */
-    bool current;            /* a bin is allocating from it */
-    bool listed;             /* in its bin's list of pages with free blocks */
-    bool young_listed;       /* in blocks->young */
-    struct exvi_page *next, *prev; /* bin list */
-    struct exvi_page *young_next;
-    uint64_t free[64];       /* 1: free */
-    uint64_t young[2][32];   /* objects only. [g]: in generation g; neither: oldest or untracked */
-} exvi_page;
-
 typedef struct exvi_bin {
-    exvi_page *page;         /* allocated from; never NULL (an empty page of capacity 0 at first) */
+    exvi_page *page;         /* allocated from; never NULL (exvi_page_none at first) */
     exvi_page *partial;      /* others with free blocks */
 } exvi_bin;
 
-struct exvi_blocks;
-
-typedef struct exvi_region {
-    uint64_t magic;
-    struct exvi_blocks *blocks;
-    struct exvi_region *next, *prev;
-    size_t size;
-    uint32_t free_units;
-    uint64_t dirty[EXVI_UNITS / 64]; /* free units that may be resident */
-    exvi_page page[EXVI_UNITS];
-} exvi_region;
-
 typedef struct exvi_blocks {
-    exvi_arena arena;
     exvi_bin bin[EXVI_KINDS][EXVI_BINS];
     exvi_page *young;        /* object pages that may have young bits */
-    exvi_region *regions;    /* in address order */
     void *owner;             /* the exv_heap */
-    size_t used_bytes;       /* in live blocks of large pages; small ones are counted by page */
-    size_t dirty_units;      /* free but resident */
-    uint64_t allocations, frees; /* as of the slow paths; see exvi_blocks_count() */
+    uint64_t allocations;    /* of pages that are gone; see exvi_blocks_count() */
+    exvi_regions regions;
 } exvi_blocks;
 
 void exvi_blocks_init(exvi_blocks *blocks, void *owner, size_t limit_bytes, bool huge_pages);
 void exvi_blocks_drop(exvi_blocks *blocks);                 /* all memory goes back */
 
-/* Not zeroed. NULL: no memory. `size` > 0. */
-void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size);
-void exvi_block_free_slow(exvi_blocks *blocks, exvi_page *page, void *block);
-unsigned exvi_bin_of(size_t size);                          /* for size <= EXVI_MEDIUM_MAX */
-size_t exvi_bin_size(unsigned bin);
+/* What the inline functions below leave to do. */
+void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size, bool young);
+void exvi_block_free_slow(exvi_page *page);
+_Noreturn void exvi_block_misused(const exvi_page *page, const void *block);
+void exvi_block_bury(exvi_page *page, void *block);         /* checked build: before a free */
 
-/* The live block that starts at `address`: its page and index. False for anything else: foreign, free,
- * inside a block. Safe for any address, if slower: it looks the region up in a list. */
+/* Can the block be used with `size` bytes where it is? A large one is made longer or shorter if that helps. */
+bool exvi_block_resize(exvi_page *page, size_t size);
+
+/* The list of pages that may have young bits. A page that becomes free leaves it by itself. The list may be walked and
+ * pages unlisted on the way, but keep those whose state is EXVI_PAGE_CURRENT: allocation does not list them again. */
+void exvi_page_list_young(exvi_blocks *blocks, exvi_page *page);   /* nothing, if it is in it already */
+void exvi_page_unlist_young(exvi_blocks *blocks, exvi_page *page); /* nothing, if it is not in it */
+
+/* The live block that starts at `address`: its page and index. False for anything else: foreign, free, inside a
+ * block. Safe for any address. */
 bool exvi_block_find(const exvi_blocks *blocks, const void *address, exvi_page **page, uint32_t *index);
 
 /* Walk over live blocks of a kind in address order, from a zeroed cursor. Fills `out` with up to `room` block
- * addresses and returns how many; 0 at the end. A block freed behind the cursor does no harm. */
+ * addresses and returns how many; 0 at the end. Blocks may be freed and allocated between two calls: what was freed
+ * before its turn is not handed out, what was allocated behind the cursor is not either. */
 typedef struct exvi_block_cursor {
-    exvi_region *region;
-    uint32_t unit;
-    uint32_t word;
-    bool started;
+    uintptr_t address;       /* every block below it was handed out */
 } exvi_block_cursor;
-size_t exvi_blocks_next(exvi_blocks *blocks, exvi_kind kind, exvi_block_cursor *cursor, void **out, size_t room);
+size_t exvi_blocks_next(const exvi_blocks *blocks, exvi_kind kind, exvi_block_cursor *cursor, void **out, size_t room);
 
 size_t exvi_blocks_trim(exvi_blocks *blocks);               /* free units and regions go back; bytes */
-void exvi_blocks_settle(exvi_blocks *blocks);               /* trim if more is free than worth keeping */
-const char *exvi_blocks_check(exvi_blocks *blocks);         /* NULL, or which invariant is broken */
+void exvi_blocks_settle(exvi_blocks *blocks);               /* some do, if more is free than worth keeping */
+const char *exvi_blocks_check(const exvi_blocks *blocks);   /* NULL, or which invariant is broken */
 
+/* used_bytes + free_bytes + metadata_bytes == held_bytes; allocations == frees + live[EXVI_RAW] + live[EXVI_OBJECT] */
 typedef struct exvi_blocks_sum {
     size_t held_bytes, used_bytes, free_bytes, metadata_bytes, live[EXVI_KINDS];
+    uint64_t allocations, frees;
 } exvi_blocks_sum;
 void exvi_blocks_count(const exvi_blocks *blocks, exvi_blocks_sum *sum); /* walks the pages */
 
-static inline exvi_page *exvi_page_of(const void *address)
+/* Size classes, for sizes from 1 to EXVI_MEDIUM_MAX. */
+static inline unsigned exvi_bin_of(size_t size)
 {
-    exvi_region *region = exvi_region_of(address);
-    exvi_page *page = &region->page[((uintptr_t)address >> EXVI_UNIT_SHIFT) & (EXVI_UNITS - 1)];
-    return page - page->lead;
+    if (size <= EXVI_FINE_MAX)
+        return (unsigned)((size - 1) >> 4);
+    unsigned top = 63u - (unsigned)__builtin_clzll(size - 1); /* 9 to 15 */
+    return 32 + (top - 9) * 4 + (unsigned)((size - 1) >> (top - 2) & 3);
+}
+size_t exvi_bin_size(unsigned bin);
+
+static inline size_t exvi_block_size(const exvi_page *page)
+{
+    return page->block_size ? page->block_size : (size_t)page->units << EXVI_UNIT_SHIFT;
 }
 
 static inline uint32_t exvi_block_index(const exvi_page *page, const void *block)
 {
     size_t offset = (size_t)((const char *)block - page->start);
-    return (uint32_t)(((offset >> 4) * (uint64_t)page->reciprocal) >> 32);
+    return (uint32_t)(((offset >> 4) * (uint64_t)page->reciprocal) >> 31);
+}
+
+static inline void *exvi_block_at(const exvi_page *page, uint32_t index)
+{
+    return page->start + (size_t)index * page->block_size;
+}
+
+/* The first free block of the cursor's word, which is `word` and not 0. */
+static inline void *exvi_page_pop(exvi_page *page, uint64_t word, bool young)
+{
+    uint32_t cursor = page->cursor;
+    page->free[cursor] = word & (word - 1);
+    page->tally += (1 << 16) + 1;
+    if (young)
+        page->young[0][cursor] |= word & (~word + 1);
+    return exvi_block_at(page, cursor * 64 + (uint32_t)__builtin_ctzll(word));
+}
+
+/* A block of at least `size` > 0 bytes, aligned to 16, not zeroed. `young` is for objects: put it into generation 0.
+ * NULL: no memory. */
+static inline void *exvi_block_new(exvi_blocks *blocks, exvi_kind kind, size_t size, bool young)
+{
+#ifndef EXVI_CHECKED
+    if (exvi_likely(size <= EXVI_FINE_MAX)) {
+        exvi_page *page = blocks->bin[kind][(size - 1) >> 4].page;
+        uint64_t word = page->free[page->cursor];
+        if (exvi_likely(word != 0))
+            return exvi_page_pop(page, word, young);
+    }
+#endif
+    return exvi_block_new_slow(blocks, kind, size, young);
+}
+
+/* Free a live block; `page` is exvi_page_of(block). A block that is free already stops the program. */
+static inline void exvi_block_free(exvi_page *page, void *block)
+{
+#ifdef EXVI_CHECKED
+    exvi_block_bury(page, block);
+#endif
+    uint32_t index = exvi_block_index(page, block);
+    uint64_t bit = (uint64_t)1 << (index & 63);
+    if (exvi_unlikely(index >= page->capacity || (page->free[index >> 6] & bit)))
+        exvi_block_misused(page, block);
+    page->free[index >> 6] |= bit;
+    if (page->kind == EXVI_OBJECT) {
+        page->young[0][index >> 6] &= ~bit;
+        page->young[1][index >> 6] &= ~bit;
+    }
+    page->tally--;
+    if (exvi_unlikely((uint16_t)page->tally == page->wake))
+        exvi_block_free_slow(page);
 }
 
 #endif

@@ -1,0 +1,117 @@
+/*
+ * region: the regions of one heap, cut into units of 64 KiB.
+ *
+ *     region  | header, table of 512 exvi_page | unit | unit | unit ...
+ *
+ * A run of units is a page; what is known of a page lies in the table entry of its first unit, and the entries of its
+ * other units lead back there. Units come and go here; what is done with the blocks of a page is the affair of
+ * blocks.h.
+ *
+ * Invariants of a region: a unit is vacant exactly when its entry has units == 0 and lead == 0; dirty is a subset of
+ * vacant; the counts are the populations of the bitmaps. Of all regions together: used_units + vacant units +
+ * EXVI_META_UNITS for each == units held; regions[] is sorted by address; a region with vacant units is in the list
+ * `roomy`, any other is not.
+ */
+#ifndef EXVI_REGION_H
+#define EXVI_REGION_H
+
+#include "arena.h"
+
+#define EXVI_UNIT_SHIFT 16
+#define EXVI_UNIT_SIZE ((size_t)1 << EXVI_UNIT_SHIFT)
+#define EXVI_UNITS 512 /* in 32 MiB; the table of every region has as many entries */
+
+typedef enum exvi_page_state {
+    EXVI_PAGE_AWAY,    /* full, or not worth allocating from yet, or of one large block */
+    EXVI_PAGE_PARTIAL, /* in its bin's list of pages with free blocks */
+    EXVI_PAGE_CURRENT  /* its bin allocates from it */
+} exvi_page_state;
+
+/* The first 64 bytes are what an allocation and a free look at. */
+typedef struct exvi_page {
+    _Alignas(64) char *start; /* the first block */
+    uint64_t tally;          /* blocks ever allocated << 16 | blocks in use: see exvi_page_used() */
+    uint32_t block_size;     /* a multiple of 16; objects: at least 32; 0: one block that fills the page */
+    uint32_t reciprocal;     /* index == (offset >> 4) * reciprocal >> 31, exact inside the page */
+    uint16_t capacity;       /* blocks in the page */
+    uint16_t wake;           /* a free that leaves so many in use has more to do */
+    uint16_t cursor;         /* the word of `free` that allocation looks at */
+    uint16_t lead;           /* units back to the page's first unit, for units inside a page */
+    uint32_t units;          /* of the page; 0: not the first unit of one */
+    uint8_t kind;            /* exvi_kind */
+    uint8_t bin;             /* size class, or EXVI_BIN_LARGE */
+    uint8_t state;           /* exvi_page_state */
+    bool young_listed;       /* in blocks->young */
+    struct exvi_page *next, *prev; /* the bin's partial pages */
+    uint64_t free[64];       /* 1: free */
+    uint64_t young[2][32];   /* objects only. [g]: in generation g; neither: oldest or untracked */
+    struct exvi_page *young_next, *young_prev;
+} exvi_page;
+
+struct exvi_blocks;
+
+struct exvi_region {
+    struct exvi_blocks *blocks;
+    struct exvi_region *next, *prev; /* `roomy` */
+    size_t size;                     /* bytes */
+    size_t small_bytes;              /* at the start, not advised as huge pages */
+    uint32_t vacant_units;
+    uint32_t dirty_units;
+    uint64_t vacant[EXVI_UNITS / 64];
+    uint64_t dirty[EXVI_UNITS / 64]; /* vacant units that may be resident */
+    exvi_page page[EXVI_UNITS];
+};
+
+#define EXVI_META_UNITS ((uint32_t)((sizeof(exvi_region) + EXVI_UNIT_SIZE - 1) >> EXVI_UNIT_SHIFT))
+
+typedef struct exvi_regions {
+    exvi_arena arena;
+    struct exvi_blocks *blocks;  /* what every region points back to */
+    exvi_region **sorted;        /* all regions by address, in a mapping of its own */
+    size_t count, room;
+    exvi_region *roomy, *roomy_last; /* with vacant units; empty regions at the end */
+    size_t empty;                /* regions without a page */
+    size_t hand;                 /* where the next purge goes on, an index of `sorted` */
+    size_t used_units, dirty_units;
+    size_t purged_units;         /* units that went back and were not taken again */
+    size_t slack_units;          /* dirty units kept because earlier purges were regretted */
+    uint64_t slack_ns;           /* when slack was last reduced */
+} exvi_regions;
+
+void exvi_regions_init(exvi_regions *regions, struct exvi_blocks *blocks, size_t limit_bytes, bool huge_pages);
+void exvi_regions_drop(exvi_regions *regions); /* all memory goes back */
+
+/* A page of `units` units: start, units and the leads are set, tally, lists and bitmaps are as an earlier user left
+ * them. More units than a region has get a region of their own. NULL: no memory. */
+exvi_page *exvi_units_take(exvi_regions *regions, size_t units);
+void exvi_units_give(exvi_regions *regions, exvi_page *page);
+
+/* Make a page longer or shorter where it is. False: the units behind it are in use. */
+bool exvi_units_resize(exvi_regions *regions, exvi_page *page, size_t units);
+
+/* The region that holds `address`, or NULL; and the position in sorted[] of the first that ends behind it. */
+exvi_region *exvi_regions_find(const exvi_regions *regions, const void *address);
+size_t exvi_regions_position(const exvi_regions *regions, const void *address);
+
+/* Dirty units and empty regions go back to the system: all of them; or, when more is dirty than worth keeping, a
+ * batch that takes about a millisecond. The result is in bytes. */
+size_t exvi_regions_trim(exvi_regions *regions);
+void exvi_regions_settle(exvi_regions *regions);
+
+const char *exvi_regions_check(const exvi_regions *regions); /* NULL, or which invariant is broken */
+
+static inline uint32_t exvi_page_used(const exvi_page *page)
+{
+    return (uint16_t)page->tally;
+}
+
+/* The page of a live block, given by any address in its first unit's reach: the start of any block will do. */
+static inline exvi_page *exvi_page_of(const void *address)
+{
+    exvi_region *region = exvi_region_of(address);
+    exvi_page *page = &region->page[((uintptr_t)address >> EXVI_UNIT_SHIFT) & (EXVI_UNITS - 1)];
+    /* a branch, so that for the usual page nothing has to wait for `lead` */
+    return __builtin_expect(page->lead != 0, 0) ? page - page->lead : page;
+}
+
+#endif
