@@ -11,6 +11,34 @@
 #include "die.h"
 #include "platform.h"
 
+#ifdef EXVI_CHECKED
+#include <stdatomic.h>
+
+/* A bit for each 32 MiB of the lower 2^47 addresses, in which all of a process lies; shared by all threads. */
+#define WINDOWS ((size_t)1 << (47 - EXVI_REGION_SHIFT))
+static _Atomic uint64_t known[WINDOWS / 64];
+
+static void set_known(const void *region, bool is_known)
+{
+    size_t window = (uintptr_t)region >> EXVI_REGION_SHIFT;
+    uint64_t bit = (uint64_t)1 << (window % 64);
+    if (window >= WINDOWS)
+        return;
+    if (is_known)
+        atomic_fetch_or(&known[window / 64], bit);
+    else
+        atomic_fetch_and(&known[window / 64], ~bit);
+}
+
+bool exvi_region_is_known(const void *address)
+{
+    size_t window = (uintptr_t)address >> EXVI_REGION_SHIFT;
+    return window < WINDOWS && (atomic_load(&known[window / 64]) >> (window % 64) & 1);
+}
+#else
+#define set_known(region, is_known) ((void)0)
+#endif
+
 size_t exvi_arena_room(const exvi_arena *arena)
 {
     if (arena->limit_bytes == 0)
@@ -29,12 +57,14 @@ void *exvi_region_new(exvi_arena *arena, size_t size, size_t small_bytes)
     if (arena->huge_pages && size > small_bytes)
         exvi_advise_huge(region + small_bytes, size - small_bytes);
     arena->held_bytes += size;
+    set_known(region, true);
     return region;
 }
 
 void exvi_region_free(exvi_arena *arena, void *region, size_t size)
 {
     exv_assert(arena->held_bytes >= size);
+    set_known(region, false);
     exvi_unmap(region, size);
     arena->held_bytes -= size;
 }

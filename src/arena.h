@@ -36,6 +36,11 @@ void exvi_region_free(exvi_arena *arena, void *region, size_t size);
 /* How many bytes the limit still allows: SIZE_MAX without one. */
 size_t exvi_arena_room(const exvi_arena *arena);
 
+#ifdef EXVI_CHECKED
+/* Does a region of any heap in this process start where that of `address` would? Safe for any address. */
+bool exvi_region_is_known(const void *address);
+#endif
+
 static inline exvi_region *exvi_region_of(const void *address)
 {
     return (exvi_region *)((uintptr_t)address & ~(uintptr_t)(EXVI_REGION_SIZE - 1));

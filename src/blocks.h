@@ -13,7 +13,7 @@
  *
  * Invariants of a page: used + popcount(free) == capacity; bits from capacity on are 0 in `free`; young bits of free
  * blocks are 0; used == 0 only for the page a bin is allocating from; a page with young bits, and the current page of
- * every bin of objects, is in the list `young`. Exactly one of the page's states holds, see exvi_page_state.
+ * every bin of objects, is in the list `young`; a page is current or listed or neither, never both.
  */
 #ifndef EXVI_BLOCKS_H
 #define EXVI_BLOCKS_H
@@ -55,7 +55,7 @@ void exvi_block_bury(exvi_page *page, void *block);         /* checked build: be
 bool exvi_block_resize(exvi_page *page, size_t size);
 
 /* The list of pages that may have young bits. A page that becomes free leaves it by itself. The list may be walked and
- * pages unlisted on the way, but keep those whose state is EXVI_PAGE_CURRENT: allocation does not list them again. */
+ * pages unlisted on the way, but keep those that are `current`: allocation does not list them again. */
 void exvi_page_list_young(exvi_blocks *blocks, exvi_page *page);   /* nothing, if it is in it already */
 void exvi_page_unlist_young(exvi_blocks *blocks, exvi_page *page); /* nothing, if it is not in it */
 
@@ -94,7 +94,7 @@ size_t exvi_bin_size(unsigned bin);
 
 static inline size_t exvi_block_size(const exvi_page *page)
 {
-    return page->block_size ? page->block_size : (size_t)page->units << EXVI_UNIT_SHIFT;
+    return page->block_size;
 }
 
 static inline uint32_t exvi_block_index(const exvi_page *page, const void *block)
@@ -105,7 +105,7 @@ static inline uint32_t exvi_block_index(const exvi_page *page, const void *block
 
 static inline void *exvi_block_at(const exvi_page *page, uint32_t index)
 {
-    return page->start + (size_t)index * page->block_size;
+    return page->start + index * page->block_size;
 }
 
 /* The first free block of the cursor's word, which is `word` and not 0. */

@@ -21,17 +21,11 @@
 #define EXVI_UNIT_SIZE ((size_t)1 << EXVI_UNIT_SHIFT)
 #define EXVI_UNITS 512 /* in 32 MiB; the table of every region has as many entries */
 
-typedef enum exvi_page_state {
-    EXVI_PAGE_AWAY,    /* full, or not worth allocating from yet, or of one large block */
-    EXVI_PAGE_PARTIAL, /* in its bin's list of pages with free blocks */
-    EXVI_PAGE_CURRENT  /* its bin allocates from it */
-} exvi_page_state;
-
 /* The first 64 bytes are what an allocation and a free look at. */
 typedef struct exvi_page {
     _Alignas(64) char *start; /* the first block */
     uint64_t tally;          /* blocks ever allocated << 16 | blocks in use: see exvi_page_used() */
-    uint32_t block_size;     /* a multiple of 16; objects: at least 32; 0: one block that fills the page */
+    size_t block_size;       /* a multiple of 16; objects: at least 32 */
     uint32_t reciprocal;     /* index == (offset >> 4) * reciprocal >> 31, exact inside the page */
     uint16_t capacity;       /* blocks in the page */
     uint16_t wake;           /* a free that leaves so many in use has more to do */
@@ -40,9 +34,10 @@ typedef struct exvi_page {
     uint32_t units;          /* of the page; 0: not the first unit of one */
     uint8_t kind;            /* exvi_kind */
     uint8_t bin;             /* size class, or EXVI_BIN_LARGE */
-    uint8_t state;           /* exvi_page_state */
+    bool current;            /* its bin allocates from it */
+    bool listed;             /* in its bin's list of pages with free blocks */
     bool young_listed;       /* in blocks->young */
-    struct exvi_page *next, *prev; /* the bin's partial pages */
+    struct exvi_page *next, *prev; /* while listed */
     uint64_t free[64];       /* 1: free */
     uint64_t young[2][32];   /* objects only. [g]: in generation g; neither: oldest or untracked */
     struct exvi_page *young_next, *young_prev;
@@ -89,7 +84,7 @@ void exvi_units_give(exvi_regions *regions, exvi_page *page);
 /* Make a page longer or shorter where it is. False: the units behind it are in use. */
 bool exvi_units_resize(exvi_regions *regions, exvi_page *page, size_t units);
 
-/* The region that holds `address`, or NULL; and the position in sorted[] of the first that ends behind it. */
+/* The region that holds `address`, or NULL: safe for any address. And the position in sorted[] of the first that ends behind it. */
 exvi_region *exvi_regions_find(const exvi_regions *regions, const void *address);
 size_t exvi_regions_position(const exvi_regions *regions, const void *address);
 
