@@ -1,0 +1,85 @@
+/*
+ * error: see error.h.
+ *
+ * Invariant: the buffer holds a terminated text, "" until the first failure; text that was valid UTF-8 stays so when cut.
+ * Allocates nothing: out of memory can be reported too.
+ */
+#include "error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Python's name of the error; the two that Python does not know are its RuntimeError. */
+static const char *name_of(exv_status status)
+{
+    switch (status) {
+    case EXV_OK:
+        break;
+    case EXV_NO_MEMORY:
+        return "MemoryError";
+    case EXV_NAME_ERROR:
+        return "NameError";
+    case EXV_TYPE_ERROR:
+        return "TypeError";
+    case EXV_VALUE_ERROR:
+        return "ValueError";
+    case EXV_INDEX_ERROR:
+        return "IndexError";
+    case EXV_KEY_ERROR:
+        return "KeyError";
+    case EXV_ATTRIBUTE_ERROR:
+        return "AttributeError";
+    case EXV_OVERFLOW_ERROR:
+        return "OverflowError";
+    case EXV_ZERO_DIVISION_ERROR:
+        return "ZeroDivisionError";
+    case EXV_UNICODE_ERROR:
+        return "UnicodeDecodeError";
+    case EXV_RECURSION_ERROR:
+        return "RecursionError";
+    case EXV_BUSY:
+    case EXV_UNSUPPORTED:
+        return "RuntimeError";
+    }
+    return "SystemError";
+}
+
+/* A text that filled the buffer may end inside a character: drop the torn one. */
+static void trim_torn_character(char *text)
+{
+    size_t size = strlen(text);
+    size_t start = size;
+    while (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+        start--;
+    if (start == 0)
+        return;
+    unsigned char lead = (unsigned char)text[start - 1];
+    size_t wanted = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+    if (size - (start - 1) < wanted)
+        text[start - 1] = '\0';
+}
+
+exv_status exvi_error(exv_heap *heap, exv_status status, const char *format, ...)
+{
+    char words[EXVI_ERROR_SIZE]; /* first to here: an argument may lie in the old message */
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(words, sizeof words, format, arguments);
+    va_end(arguments);
+
+    char *error = exvi_heap_error(heap);
+    snprintf(error, EXVI_ERROR_SIZE, "%s: ", name_of(status));
+    size_t used = strlen(error);
+    size_t fits = strnlen(words, EXVI_ERROR_SIZE - 1 - used);
+    memcpy(error + used, words, fits);
+    error[used + fits] = '\0';
+    trim_torn_character(error);
+    return status;
+}
+
+exv_status exvi_no_memory(exv_heap *heap)
+{
+    snprintf(exvi_heap_error(heap), EXVI_ERROR_SIZE, "%s", name_of(EXV_NO_MEMORY));
+    return EXV_NO_MEMORY;
+}

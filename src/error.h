@@ -1,0 +1,24 @@
+/*
+ * error: the message of a heap's last failure.
+ *
+ * A fallible function ends with `return exvi_error(heap, EXV_..., "words")`; the message is the words with Python's name
+ * of the error before them. Words that do not fit are cut at a whole character.
+ */
+#ifndef EXVI_ERROR_H
+#define EXVI_ERROR_H
+
+#include "exuvia.h"
+
+#define EXVI_ERROR_SIZE 256
+
+/* Set the message; returns `status`, which is not EXV_OK. */
+exv_status exvi_error(exv_heap *heap, exv_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4), cold));
+
+/* The same for exhausted memory, where there is nothing to add; returns EXV_NO_MEMORY. */
+exv_status exvi_no_memory(exv_heap *heap) __attribute__((cold));
+
+/* The buffer of EXVI_ERROR_SIZE bytes; heap.c has it. */
+char *exvi_heap_error(exv_heap *heap);
+
+#endif

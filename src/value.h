@@ -1,0 +1,77 @@
+/*
+ * value: what the value types share: singletons, nesting depth, and the operations on any object.
+ *
+ * A value is an object; what it can do stands in its exv_type (repr, equal, hash), and these functions choose. Its
+ * memory besides the payload (the items of a list, the entries of a dict) is a block of exv_alloc().
+ *
+ * Rules of the value files:
+ *  - A type's functions and every exv_decref() may run the program's code, which may change any container. A container
+ *    is therefore brought into its new state first, and what it lost is given up last.
+ *  - exv_alloc() and its family run nobody's code.
+ *  - A call that fails leaves everything as it was.
+ */
+#ifndef EXVI_VALUE_H
+#define EXVI_VALUE_H
+
+#include "exuvia.h"
+
+/* Integers of which a heap keeps one immortal object each; the range is CPython's. */
+#define EXVI_SMALL_INT_MIN (-5)
+#define EXVI_SMALL_INT_MAX 256
+#define EXVI_SMALL_INTS (EXVI_SMALL_INT_MAX - EXVI_SMALL_INT_MIN + 1)
+
+/* How deep values may be nested for repr, equality and hashing; Python's recursion limit. */
+#define EXVI_DEPTH_LIMIT 1000
+
+/* A container whose repr is being made; they form a chain through the C stack. */
+typedef struct exvi_printing {
+    const void *object;
+    struct exvi_printing *outer;
+} exvi_printing;
+
+typedef struct exvi_values {
+    exv_none *none;
+    exv_bool *truth[2];
+    exv_int *small[EXVI_SMALL_INTS]; /* each made when first asked for */
+    uint64_t hash_key[2];            /* secret, for str and bytes */
+    uint64_t slot_factor;            /* secret and odd, for the slots of tables */
+    exvi_printing *printing;
+    unsigned depth;                  /* 0 outside of repr, equality and hashing */
+    exv_status repr_failure;         /* why the innermost repr that failed did */
+} exvi_values;
+
+/* At the end of exv_heap_new(); false: no memory, and the heap may be dropped as it is. */
+bool exvi_values_init(exv_heap *heap);
+
+/* Before the last objects are destroyed: the singletons are objects too and go with them. */
+void exvi_values_drop(exv_heap *heap);
+
+/* heap.c has them. */
+exvi_values *exvi_heap_values(exv_heap *heap);
+
+/* One level deeper, or EXV_RECURSION_ERROR, worded with `what`. */
+exv_status exvi_descend(exv_heap *heap, const char *what);
+void exvi_ascend(exv_heap *heap);
+
+/* The same object, or equal: how containers compare, so that a NaN is found again. */
+exv_status exvi_is_same(void *a, void *b, bool *result);
+
+/* Begin the repr of a container; false if it is being made already, further out: it contains itself. */
+bool exvi_printing_begin(exv_heap *heap, exvi_printing *printing, const void *object);
+void exvi_printing_end(exv_heap *heap, const exvi_printing *printing);
+
+/* The name of an object's type as messages give it; of an instance, its class. Borrowed. */
+const char *exvi_type_name(const void *object);
+
+/* Can it be part of a cycle as far as is known now? Not a simple value, not a tuple of such. */
+bool exvi_may_cycle(const void *object);
+
+/* Stop the program if a value is missing, or (checked build) is of another heap than `self`; or if `self` is not of its type. */
+void exvi_need_value(const char *function, const void *self, const void *value);
+#ifdef EXVI_CHECKED
+void exvi_need_type(const char *function, const void *self, const exv_type *type);
+#else
+#define exvi_need_type(function, self, type) ((void)0)
+#endif
+
+#endif
