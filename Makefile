@@ -48,7 +48,7 @@ valgrind:
 
 fuzz:
 	@tools/setup build clang
-	@CC=clang tools/configure $(BUILD)/fuzz -Dtests=disabled -Dexamples=false -Dfuzz=true -Db_lundef=false
+	@CC=clang tools/configure $(BUILD)/fuzz -Dtests=disabled -Dexamples=false -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
 	@ninja -C $(BUILD)/fuzz
 	@tools/fuzz $(BUILD)/fuzz $(or $(SECONDS),60)
 

@@ -1,0 +1,422 @@
+/*
+ * operations: a heap driven by bytes. Each byte picks an operation, the ones behind it its operands; libFuzzer and
+ * replay.c call LLVMFuzzerTestOneInput() with them.
+ *
+ * What must hold, whatever the bytes: the heap is sound (exv_heap_check), what a slot can reach is alive and unchanged,
+ * a block of exv_alloc() keeps its content, and when all slots are dropped the last collection leaves nothing behind.
+ *
+ * It does not look at what a collection should have found: tests/test_graphs.c compares with an oracle.
+ */
+#include <exuvia.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS 12
+#define REFS 3
+#define MAGIC 0x5eed0fa11ec0ffeeU
+
+#define REQUIRE(condition) ((condition) ? (void)0 : fail(__LINE__, #condition))
+
+struct node {
+    uint64_t magic;
+    struct world *world;
+    void *refs[REFS];
+};
+
+struct block {
+    unsigned char *start;
+    size_t size;
+    unsigned char fill;
+};
+
+struct world {
+    exv_heap *heap;
+    const uint8_t *next, *end;
+    void *slots[SLOTS];           /* owned references to any kind of object */
+    exv_weakref *weak[SLOTS];     /* owned */
+    struct block blocks[SLOTS];
+    unsigned resurrections;       /* still allowed to finalizers */
+    unsigned callbacks;
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+_Noreturn static void fail(int line, const char *condition)
+{
+    fprintf(stderr, "operations.c:%d: %s does not hold\n", line, condition);
+    abort();
+}
+
+static int visit_node(void *self, exv_visit_fn *visit, void *arg)
+{
+    struct node *node = self;
+    for (int i = 0; i < REFS; i++) {
+        int result = visit(node->refs[i], arg);
+        if (result)
+            return result;
+    }
+    return 0;
+}
+
+static void clear_node(void *self)
+{
+    struct node *node = self;
+    for (int i = 0; i < REFS; i++)
+        EXV_CLEAR(node->refs[i]);
+}
+
+/* Every other finalizer puts its object back into a slot. */
+static void finalize_node(void *self)
+{
+    struct node *node = self;
+    struct world *world = node->world;
+    REQUIRE(node->magic == MAGIC);
+    if (world->resurrections == 0 || world->resurrections-- % 2)
+        return;
+    size_t slot = world->resurrections % SLOTS;
+    void *old = world->slots[slot];
+    world->slots[slot] = exv_incref(self);
+    exv_decref(old);
+}
+
+static void destroy_node(void *self)
+{
+    struct node *node = self;
+    REQUIRE(node->magic == MAGIC || node->magic == 0);
+    node->magic = ~MAGIC;
+}
+
+static const exv_type plain_type = {
+    .name = "plain", .size = sizeof(struct node), .visit = visit_node, .clear = clear_node, .destroy = destroy_node};
+static const exv_type final_type = {.name = "final", .size = sizeof(struct node), .item_size = 24,
+    .visit = visit_node, .clear = clear_node, .finalize = finalize_node, .destroy = destroy_node};
+static const exv_type stubborn_type = {.name = "stubborn", .size = sizeof(struct node), .visit = visit_node};
+
+static unsigned take(struct world *world, unsigned below)
+{
+    return world->next < world->end ? *world->next++ % below : 0;
+}
+
+/* A slot takes an owned reference and gives up its old one. */
+static void put(struct world *world, void *object)
+{
+    void **slot = &world->slots[take(world, SLOTS)];
+    void *old = *slot;
+    *slot = object;
+    exv_decref(old);
+}
+
+static void *pick(struct world *world)
+{
+    return world->slots[take(world, SLOTS)];
+}
+
+static bool is_node(void *object)
+{
+    return object && exv_get_type(object)->visit == visit_node;
+}
+
+static void make_node(struct world *world)
+{
+    static const exv_type *const types[] = {&plain_type, &plain_type, &final_type, &stubborn_type};
+    const exv_type *type = types[take(world, 4)];
+    size_t count = type->item_size ? take(world, 200) : 0;
+    struct node *node = type->item_size ? exv_new_var(world->heap, type, count) : exv_new(world->heap, type);
+    if (!node)
+        return;
+    REQUIRE(exv_refcount(node) == 1 && exv_gc_is_tracked(node) && exv_get_count(node) == count);
+    node->magic = MAGIC;
+    node->world = world;
+    put(world, node);
+}
+
+static void link_nodes(struct world *world)
+{
+    struct node *node = pick(world);
+    void *target = pick(world);
+    /* A cycle of a type without clear would rightly never be freed: such nodes only point to bytes. */
+    if (!is_node(node) || (exv_get_type(node) == &stubborn_type && target && exv_get_type(target) != &exv_bytes_type))
+        return;
+    void **field = &node->refs[take(world, REFS)];
+    void *old = *field;
+    *field = exv_incref(target);
+    exv_decref(old);
+}
+
+static void copy_slot(struct world *world)
+{
+    void *object = exv_incref(pick(world));
+    put(world, object);
+}
+
+static void drop_slot(struct world *world)
+{
+    put(world, NULL);
+}
+
+static void make_value(struct world *world)
+{
+    exv_heap *heap = world->heap;
+    void *value = NULL;
+    unsigned number = take(world, 256);
+    switch (take(world, 8)) {
+    case 0: value = exv_list_new(heap); break;
+    case 1: value = exv_dict_new(heap); break;
+    case 2: value = exv_set_new(heap); break;
+    case 3: value = exv_int_new(heap, (int64_t)number - 128); break;
+    case 4: value = exv_bytes_new(heap, &number, sizeof number); break;
+    case 5: value = exv_float_new(heap, number / 8.0); break;
+    case 6: {
+        void *items[2] = {exv_get_none(heap), exv_get_bool(heap, number % 2)};
+        value = exv_tuple_new(heap, items, 2);
+        break;
+    }
+    default: {
+        exv_str *text = NULL;
+        if (exv_str_new(heap, (const char *)&number, 1, &text) == EXV_OK)
+            value = text;
+        break;
+    }
+    }
+    put(world, value);
+}
+
+/* Put one slot's object into another's container. */
+static void fill_container(struct world *world)
+{
+    void *container = pick(world), *item = pick(world), *key = pick(world);
+    if (!container || !item)
+        return;
+    exv_status status = EXV_OK;
+    if (exv_get_type(container) == &exv_list_type)
+        status = exv_list_append(container, item);
+    else if (exv_get_type(container) == &exv_set_type)
+        status = exv_set_add(container, item);
+    else if (exv_get_type(container) == &exv_dict_type && key)
+        status = exv_dict_set(container, key, item);
+    REQUIRE(status == EXV_OK || status == EXV_TYPE_ERROR || status == EXV_RECURSION_ERROR || status == EXV_NO_MEMORY);
+}
+
+static void empty_container(struct world *world)
+{
+    void *container = pick(world);
+    if (!container)
+        return;
+    if (exv_get_type(container) == &exv_list_type && exv_list_size(container) > 0)
+        REQUIRE(exv_list_delete(container, -1) == EXV_OK);
+    else if (exv_get_type(container) == &exv_dict_type)
+        exv_dict_clear(container);
+}
+
+static void show(struct world *world)
+{
+    void *object = pick(world);
+    exv_str *text = NULL;
+    if (object && exv_repr(object, &text) == EXV_OK)
+        REQUIRE(exv_str_size(text) > 0);
+    exv_decref(text);
+}
+
+static void compare(struct world *world)
+{
+    void *a = pick(world), *b = pick(world);
+    bool same = false;
+    uint64_t hash_a = 0, hash_b = 0;
+    if (!a || !b || exv_equal(a, b, &same) != EXV_OK || !same)
+        return;
+    if (exv_hash(a, &hash_a) == EXV_OK && exv_hash(b, &hash_b) == EXV_OK)
+        REQUIRE(hash_a == hash_b);
+}
+
+static void weakref_died(exv_weakref *ref, void *arg)
+{
+    struct world *world = arg;
+    REQUIRE(exv_weakref_incref(ref) == NULL);
+    world->callbacks++;
+}
+
+static void make_weakref(struct world *world)
+{
+    void *target = pick(world);
+    unsigned index = take(world, SLOTS);
+    if (!target)
+        return;
+    exv_weakref *old = world->weak[index];
+    world->weak[index] = exv_weakref_new(target, take(world, 2) ? weakref_died : NULL, world);
+    exv_decref(old);
+}
+
+static void follow_weakref(struct world *world)
+{
+    exv_weakref *ref = world->weak[take(world, SLOTS)];
+    put(world, ref ? exv_weakref_incref(ref) : NULL);
+}
+
+static void check_block(const struct block *block)
+{
+    for (size_t i = 0; i < block->size; i++)
+        REQUIRE(block->start[i] == block->fill);
+}
+
+static void change_block(struct world *world)
+{
+    struct block *block = &world->blocks[take(world, SLOTS)];
+    size_t size = (size_t)take(world, 256) << take(world, 14);
+    check_block(block);
+    if (take(world, 3) == 0) {
+        exv_free(world->heap, block->start);
+        *block = (struct block){0};
+        return;
+    }
+    unsigned char *start = exv_realloc(world->heap, block->start, size);
+    if (!start)
+        return;
+    REQUIRE(exv_usable_size(world->heap, start) >= size);
+    block->start = start;
+    if (block->size > size)
+        block->size = size;
+    check_block(block);
+    block->size = size;
+    block->fill = (unsigned char)take(world, 256);
+    memset(start, block->fill, size);
+}
+
+static void collect(struct world *world)
+{
+    exv_collect(world->heap, (int)take(world, 3));
+}
+
+static void start_flight(struct world *world)
+{
+    exv_status status = exv_collect_start(world->heap);
+    REQUIRE(status == EXV_OK || status == EXV_BUSY || status == EXV_UNSUPPORTED);
+}
+
+static void poll_flight(struct world *world)
+{
+    size_t found = 0;
+    exv_collect_poll(world->heap, &found);
+}
+
+static void wait_flight(struct world *world)
+{
+    exv_collect_wait(world->heap, take(world, 2) ? UINT64_MAX : 1000, NULL);
+}
+
+static void freeze(struct world *world)
+{
+    if (take(world, 2))
+        exv_gc_freeze(world->heap);
+    else
+        exv_gc_unfreeze(world->heap);
+}
+
+static void set_threshold(struct world *world)
+{
+    uint32_t threshold[EXV_GENERATIONS] = {take(world, 20), take(world, 4), take(world, 4)};
+    exv_gc_set_threshold(world->heap, threshold);
+}
+
+static void track(struct world *world)
+{
+    struct node *node = pick(world);
+    if (!is_node(node))
+        return;
+    /* Untracked for a moment only: an untracked cycle is never found. */
+    exv_untrack(node);
+    REQUIRE(!exv_gc_is_tracked(node));
+    exv_track(node);
+    REQUIRE(exv_gc_is_tracked(node));
+}
+
+static void list_objects(struct world *world)
+{
+    void *target = pick(world);
+    void *list = exv_gc_get_objects(world->heap, (int)take(world, 4) - 1);
+    exv_decref(list);
+    if (!target)
+        return;
+    list = exv_gc_get_referrers(world->heap, &target, 1);
+    exv_decref(list);
+    list = exv_gc_get_referents(world->heap, &target, 1);
+    exv_decref(list);
+}
+
+static void settle(struct world *world)
+{
+    exv_idle(world->heap);
+    exv_poll(world->heap);
+    exv_heap_trim(world->heap);
+}
+
+typedef void operation(struct world *world);
+static operation *const operations[] = {
+    make_node, make_node, make_node, link_nodes, link_nodes, link_nodes, copy_slot, drop_slot, drop_slot,
+    make_value, make_value, fill_container, fill_container, empty_container, show, compare,
+    make_weakref, follow_weakref, change_block, change_block, collect, start_flight, poll_flight, wait_flight,
+    freeze, set_threshold, track, list_objects, settle,
+};
+
+static int check_child(void *child, void *arg)
+{
+    (void)arg;
+    if (child)
+        REQUIRE(exv_refcount(child) > 0 && (!is_node(child) || ((struct node *)child)->magic == MAGIC));
+    return 0;
+}
+
+static void check_world(struct world *world)
+{
+    const char *wrong = exv_heap_check(world->heap);
+    if (wrong) {
+        fprintf(stderr, "exv_heap_check: %s\n", wrong);
+        abort();
+    }
+    for (size_t i = 0; i < SLOTS; i++) {
+        void *object = world->slots[i];
+        check_child(object, NULL);
+        if (object && exv_get_type(object)->visit)
+            exv_get_type(object)->visit(object, check_child, NULL);
+        check_block(&world->blocks[i]);
+    }
+}
+
+static void end_world(struct world *world)
+{
+    world->resurrections = 0;
+    exv_gc_unfreeze(world->heap);
+    for (size_t i = 0; i < SLOTS; i++) {
+        void *object = world->slots[i];
+        world->slots[i] = NULL;
+        exv_decref(object);
+        exv_decref(world->weak[i]);
+        exv_free(world->heap, world->blocks[i].start);
+    }
+    exv_collect_wait(world->heap, UINT64_MAX, NULL);
+    exv_collect(world->heap, 2);
+    exv_heap_stats stats;
+    exv_get_heap_stats(world->heap, &stats);
+    REQUIRE(stats.tracked_objects == exv_list_size(exv_gc_get_garbage(world->heap)) + 1); /* garbage itself */
+    REQUIRE(exv_heap_check(world->heap) == NULL);
+    REQUIRE(exv_heap_free(world->heap) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct world world = {.next = data, .end = data + size, .resurrections = 64};
+    exv_config config = exv_config_default();
+    config.limit_bytes = (size_t)256 << 20;
+    config.policy.mode = size ? (exv_mode)(data[0] % 3) : EXV_MODE_AUTO;
+    world.heap = exv_heap_new(&config);
+    REQUIRE(world.heap);
+    for (unsigned step = 0; world.next < world.end; step++) {
+        operations[take(&world, sizeof operations / sizeof *operations)](&world);
+        if (step % 16 == 15)
+            check_world(&world);
+    }
+    check_world(&world);
+    end_world(&world);
+    return 0;
+}
