@@ -391,8 +391,8 @@ EXV_API exv_config exv_config_default(void);
 EXV_API exv_heap *exv_heap_new(const exv_config *config);
 
 /** Collect (if the policy says on_exit), then finalize and destroy what is left and give
- *  all memory back. Returns how many mortal objects were still referenced from outside:
- *  0 in a program without leaks. NULL is ignored. */
+ *  all memory back. Returns how many mortal objects were left: still referenced from outside, or
+ *  by what is; 0 in a program without leaks. NULL is ignored. */
 EXV_API size_t exv_heap_free(exv_heap *heap);
 
 /** As malloc and its family, on this heap. Blocks are aligned to 16 bytes and are not
@@ -424,8 +424,8 @@ EXV_API void exv_get_heap_stats(const exv_heap *heap, exv_heap_stats *stats);
 /** Give free pages back to the system now. Returns how many bytes. */
 EXV_API size_t exv_heap_trim(exv_heap *heap);
 
-/** Call `each` for every live block in address order, until it returns other than 0, which
- *  is then returned. `type` is NULL for a block of exv_alloc(); for an object, `block` is
+/** Call `each` for every live block until it returns other than 0, which is then returned: those
+ *  of exv_alloc() first, then objects, both in address order. `type` is NULL for a block of exv_alloc(); for an object, `block` is
  *  the object. The heap must not be changed meanwhile. */
 typedef int exv_block_fn(void *block, size_t size, const exv_type *type, void *arg);
 EXV_API int exv_heap_walk(exv_heap *heap, exv_block_fn *each, void *arg);

@@ -1,0 +1,240 @@
+/*
+ * background: see background.h.
+ *
+ * A step is one stop of the program. It takes candidates in whole groups until they fill half of the pause budget by the costs
+ * measured so far, proves and dooms them, and clears what it has time for; the rest of the clearing waits for the next step. A
+ * group is proven as a whole, so one huge group is one longer stop.
+ */
+#include "background.h"
+
+#include "object.h"
+#include "platform.h"
+#include "telemetry.h"
+#include "error.h"
+
+#ifdef EXVI_STRESS
+enum { LEAST_BATCH = 1 };
+#else
+enum { LEAST_BATCH = 64 };
+#endif
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Every stop that a flight causes passes here. */
+static void note_stop(exv_heap *heap, uint64_t start_ns)
+{
+    uint64_t ns = exvi_clock_ns() - start_ns;
+    heap->flight.record.longest_ns = max_u64(heap->flight.record.longest_ns, ns);
+    exvi_telemetry_pause(&heap->telemetry, ns);
+}
+
+/* ------------------------------------------------------------ the child */
+
+static bool search_stopped(void *arg)
+{
+    return exvi_answer_stopped(arg);
+}
+
+static exvi_search_end search_in_child(exvi_answer *answer, void *arg)
+{
+    exv_heap *heap = arg;
+    exvi_cycle_end end = exvi_collect_search(heap, search_stopped, answer);
+    const exvi_cycle *cycle = &heap->collector.cycle;
+    answer->examined = cycle->examined;
+    if (end != EXVI_CYCLE_DONE)
+        return end == EXVI_CYCLE_MEMORY ? EXVI_SEARCH_MEMORY : EXVI_SEARCH_STOPPED;
+    return exvi_answer_put(answer, cycle->found, cycle->count) ? EXVI_SEARCH_DONE : EXVI_SEARCH_MEMORY;
+}
+
+/* ----------------------------------------------------------- the parent */
+
+exv_status exvi_background_start(exv_heap *heap)
+{
+    exvi_background *flight = &heap->flight;
+    if (flight->active || heap->collector.running)
+        return exvi_error(heap, EXV_BUSY, "a collection is in progress already");
+    flight->record = (exv_record){.generation = EXVI_OLDEST, .background = true};
+    heap->collector.running = true;
+    exvi_collect_begin(heap, &flight->record);
+    heap->collector.running = false;
+    uint64_t start = exvi_clock_ns();
+    heap->generations.long_lived_pending += exvi_generation_promote(heap, EXVI_OLDEST - 1);
+    size_t room = exvi_generation_size(heap, EXVI_OLDEST);
+    exv_status status = exvi_snapshot_start(&flight->snapshot, search_in_child, heap, room,
+                                            heap->schedule.policy.deadline_ns);
+    flight->record.clone_ns = flight->snapshot.clone_ns;
+    note_stop(heap, start);
+    if (status != EXV_OK) {
+        exvi_telemetry_reason(&heap->telemetry, flight->snapshot.reason, 1);
+        exvi_collect_call_off(heap, &flight->record);
+        return exvi_error(heap, EXV_UNSUPPORTED, "no snapshot could be made: %s", exv_reason_name(flight->snapshot.reason));
+    }
+    exvi_policy_note_full(heap);
+    exvi_generation_reset(&heap->generations, EXVI_OLDEST);
+    heap->generations.long_lived_pending = 0;
+    flight->active = true;
+    flight->taken = 0;
+    return EXV_OK;
+}
+
+/* A candidate is only an address. It is taken if a live tracked object is there now, be it the one the child saw or another. */
+static bool is_collectable(exv_heap *heap, const void *candidate)
+{
+    const exvi_header *header = exvi_header_of(candidate);
+    exvi_page *page;
+    uint32_t index;
+    return ((uintptr_t)candidate & 15) == 0 && exvi_block_find(&heap->blocks, header, &page, &index) &&
+           page->kind == EXVI_OBJECT && (header->flags & (EXVI_TRACKED | EXVI_FROZEN)) == EXVI_TRACKED;
+}
+
+static size_t batch_size(const exv_heap *heap)
+{
+    double objects = (double)heap->schedule.policy.pause_budget_ns / 2 / heap->collector.free_ns;
+    return objects > LEAST_BATCH ? (size_t)objects : LEAST_BATCH;
+}
+
+/* Prove the next groups of the answer, at least one, up to `most` candidates if groups are small enough. They are gathered in place,
+ * in front of what was not looked at yet. */
+static void prove_batch(exv_heap *heap, size_t most)
+{
+    exvi_background *flight = &heap->flight;
+    exvi_answer *answer = flight->snapshot.answer;
+    void **batch = (void **)(void *)&answer->word[flight->taken];
+    size_t count = 0;
+    size_t stale = 0;
+    bool group_ends = true;
+    for (size_t looked = 0; flight->taken < answer->count && (looked < most || !group_ends); looked++) {
+        uint64_t word = answer->word[flight->taken++];
+        void *candidate = (void *)(uintptr_t)(word & ~UINT64_C(1));
+        group_ends = word & 1;
+        if (is_collectable(heap, candidate))
+            batch[count++] = candidate;
+        else
+            stale++;
+    }
+    flight->record.candidates += count + stale;
+    flight->record.stale += stale;
+    exvi_collect_batch(heap, batch, count, &flight->doomed, &flight->record);
+}
+
+static void give_back(exvi_background *flight)
+{
+    exvi_snapshot_end(&flight->snapshot);
+    if (flight->doomed.object)
+        exvi_unmap(flight->doomed.object, flight->doomed.room * sizeof(void *));
+    flight->doomed = (exvi_doomed){0};
+    flight->active = false;
+}
+
+static void finish(exv_heap *heap)
+{
+    exvi_background *flight = &heap->flight;
+    exv_record record = flight->record;
+    exvi_telemetry_reason(&heap->telemetry, EXV_REASON_STALE_CANDIDATE, record.stale);
+    give_back(flight);
+    heap->generations.long_lived_total = exvi_generation_size(heap, EXVI_OLDEST);
+    exvi_collect_finish(heap, &record);
+    heap->collector.running = false;
+    if (heap->listener)
+        heap->listener(heap, &record, heap->listener_arg);
+}
+
+/* The child failed: what it should have done is done in place. */
+static size_t fall_back(exv_heap *heap)
+{
+    exvi_telemetry_reason(&heap->telemetry, heap->flight.snapshot.reason, 1);
+    give_back(&heap->flight);
+    heap->collector.running = false;
+    exvi_collect_call_off(heap, &heap->flight.record);
+    return exvi_collect_generation(heap, EXVI_OLDEST);
+}
+
+/* True when everything is freed. */
+static bool prove_and_clear(exv_heap *heap, uint64_t until_ns)
+{
+    exvi_background *flight = &heap->flight;
+    exvi_answer *answer = flight->snapshot.answer;
+    size_t most = until_ns == UINT64_MAX ? SIZE_MAX : batch_size(heap);
+    if (flight->doomed.count == 0 && flight->taken < answer->count)
+        prove_batch(heap, most);
+    uint64_t start = exvi_clock_ns();
+    bool cleared = exvi_collect_clear(heap, &flight->doomed, until_ns, &flight->record);
+    flight->record.free_ns += exvi_clock_ns() - start;
+    return cleared && flight->taken == answer->count;
+}
+
+exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found)
+{
+    exvi_background *flight = &heap->flight;
+    if (!flight->active)
+        return EXV_IDLE;
+    if (heap->collector.running)
+        return EXV_FLIGHT;
+    exvi_flight state = exvi_snapshot_poll(&flight->snapshot);
+    if (state == EXVI_FLIGHT_RUNNING)
+        return EXV_FLIGHT;
+    heap->collector.running = true;
+    uint64_t start = exvi_clock_ns();
+    size_t result = 0;
+    bool done = true;
+    if (state == EXVI_FLIGHT_ANSWERED) {
+        flight->record.objects = flight->snapshot.answer->examined;
+        flight->record.child_ns = flight->snapshot.answer->search_ns;
+        done = prove_and_clear(heap, whole ? UINT64_MAX : start + heap->schedule.policy.pause_budget_ns / 2);
+        exvi_blocks_settle(&heap->blocks);
+        note_stop(heap, start);
+        result = flight->record.found;
+        if (done)
+            finish(heap);
+    } else {
+        result = fall_back(heap);
+    }
+    heap->collector.running = false;
+    if (done && found)
+        *found = result;
+    return done ? EXV_FINISHED : EXV_FLIGHT;
+}
+
+void exvi_background_cancel(exv_heap *heap)
+{
+    exvi_background *flight = &heap->flight;
+    if (!flight->active)
+        return;
+    exvi_collect_clear(heap, &flight->doomed, UINT64_MAX, &flight->record);
+    give_back(flight);
+    exvi_telemetry_reason(&heap->telemetry, EXV_REASON_CANCELLED, 1);
+    exvi_collect_call_off(heap, &flight->record);
+}
+
+/* --------------------------------------------------------------- public */
+
+exv_status exv_collect_start(exv_heap *heap)
+{
+    exvi_heap_enter(heap, __func__);
+    exv_status status = exvi_background_start(heap);
+    exvi_heap_leave(heap);
+    return status;
+}
+
+exv_progress exv_collect_poll(exv_heap *heap, size_t *found)
+{
+    exvi_heap_enter(heap, __func__);
+    exv_progress progress = exvi_background_step(heap, false, found);
+    exvi_heap_leave(heap);
+    return progress;
+}
+
+exv_progress exv_collect_wait(exv_heap *heap, uint64_t timeout_ns, size_t *found)
+{
+    exvi_heap_enter(heap, __func__);
+    exvi_background *flight = &heap->flight;
+    exv_progress progress = EXV_IDLE;
+    if (flight->active && !heap->collector.running)
+        (void)exvi_snapshot_wait(&flight->snapshot, timeout_ns);
+    progress = exvi_background_step(heap, true, found);
+    exvi_heap_leave(heap);
+    return progress;
+}

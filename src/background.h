@@ -1,0 +1,32 @@
+/*
+ * background: a full collection whose search runs in a snapshot.
+ *
+ * The child searches the heap as it was and answers with candidates, in groups that do not refer to each other. Garbage stays
+ * garbage, so the answer is right whenever it comes; even so each group is proven again here before anything is freed. A wrong, late
+ * or missing answer can only delay a collection.
+ *
+ * Invariant: `active` from a start until the last doomed object is released; then the snapshot is ended.
+ */
+#ifndef EXVI_BACKGROUND_H
+#define EXVI_BACKGROUND_H
+
+#include "collect.h"
+#include "snapshot.h"
+
+typedef struct exvi_background {
+    bool active;
+    exvi_snapshot snapshot;
+    size_t taken;         /* words of the answer that were proven or dropped */
+    exvi_doomed doomed;   /* of the batch at hand */
+    exv_record record;
+} exvi_background;
+
+exv_status exvi_background_start(exv_heap *heap);
+
+/* One step, about as long as the pause budget allows; all that is left with `whole`. */
+exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found);
+
+/* Give up a flight: candidates are forgotten, doomed objects are cleared. */
+void exvi_background_cancel(exv_heap *heap);
+
+#endif

@@ -1,0 +1,418 @@
+/*
+ * collect: see collect.h. The story of a collection is in act(), and of one in place in exvi_collect_generation().
+ *
+ * Between the two searches and while callbacks and finalizers run, the collector holds a reference on each unreachable
+ * object ("guard"), so that none goes away under its hands; the second search counts without it.
+ */
+#include "collect.h"
+
+#include "object.h"
+#include "platform.h"
+#include "telemetry.h"
+
+#include <stdio.h>
+
+#ifdef EXVI_STRESS
+enum { DENSE_FROM = 64, SLICE = 2 };
+#else
+enum { DENSE_FROM = 1 << 16, SLICE = 64 };
+#endif
+static const size_t KEEP_ROOM = 1 << 16; /* scratch arrays beyond this many entries are given back */
+
+/* ------------------------------------------------ what cycle.c must know */
+
+typedef struct set {
+    exv_heap *heap;
+    exvi_generation_cursor cursor; /* of generations */
+    void *const *array;            /* or this array */
+    size_t count, at;
+    uint32_t guards;               /* references the collector itself holds on each */
+    bool (*stop)(void *arg);
+    void *arg;
+} set;
+
+static size_t next_of_generation(void *host, void **objects, size_t room)
+{
+    set *s = host;
+    return exvi_generation_next(s->heap, &s->cursor, objects, room);
+}
+
+static size_t next_of_array(void *host, void **objects, size_t room)
+{
+    set *s = host;
+    size_t count = 0;
+    for (; count < room && s->at < s->count; s->at++)
+        objects[count++] = s->array[s->at];
+    return count;
+}
+
+static uint64_t refcount_of(void *host, void *object)
+{
+    set *s = host;
+    uint32_t count = exvi_header_of(object)->refcount;
+    return count >= EXVI_IMMORTAL_COUNT ? EXVI_HELD : count - s->guards;
+}
+
+static void visit_object(void *host, void *object, exvi_visit_fn *visit, void *arg)
+{
+    (void)host;
+    exvi_header_of(object)->type->visit(object, visit, arg);
+}
+
+static void die_of_excess(void *host, void *object, uint64_t refcount, uint64_t inside)
+{
+    (void)host;
+    exvi_die("exv_collect", "visit functions report %llu references to object %p of type %s, which has %llu: a visit function "
+             "reports what its object does not own, or a reference was given up twice",
+             (unsigned long long)inside, object, exvi_header_of(object)->type->name, (unsigned long long)refcount);
+}
+
+static bool set_stop(void *host)
+{
+    set *s = host;
+    return s->stop(s->arg);
+}
+
+static exvi_graph graph_of(set *s, size_t expected)
+{
+    return (exvi_graph){
+        .host = s,
+        .expected = expected,
+        .dense = expected >= DENSE_FROM,
+        .next = s->array ? next_of_array : next_of_generation,
+        .refcount = refcount_of,
+        .visit = visit_object,
+        .excess = s->stop ? NULL : die_of_excess,
+        .stop = s->stop ? set_stop : NULL,
+    };
+}
+
+/* Search; what is unreachable is in cycle->found. False: no memory. */
+static bool search(exv_heap *heap, set *s, size_t expected)
+{
+    exvi_graph graph = graph_of(s, expected);
+    if (exvi_cycle_find(&heap->collector.cycle, &graph) == EXVI_CYCLE_DONE)
+        return true;
+    exvi_telemetry_reason(&heap->telemetry, EXV_REASON_SCAN_MEMORY, 1);
+    return false;
+}
+
+exvi_cycle_end exvi_collect_search(exv_heap *heap, bool (*stop)(void *arg), void *arg)
+{
+    set s = {.heap = heap, .cursor = {.generation = EXVI_OLDEST}, .stop = stop, .arg = arg};
+    exvi_graph graph = graph_of(&s, exvi_generation_size(heap, EXVI_OLDEST));
+    exvi_cycle_end end = exvi_cycle_find(&heap->collector.cycle, &graph);
+    return end == EXVI_CYCLE_DONE ? exvi_cycle_group(&heap->collector.cycle, &graph) : end;
+}
+
+/* ----------------------------------------- from unreachable to doomed */
+
+/* Move what was found into the doomed list, and hold it. */
+static void hold(exv_heap *heap, exvi_doomed *doomed)
+{
+    exvi_cycle *cycle = &heap->collector.cycle;
+    exv_assert(doomed->count == 0);
+    heap->collector.unreachable += cycle->count;
+    void **found = cycle->found;
+    size_t room = cycle->found_room;
+    cycle->found = doomed->object;
+    cycle->found_room = doomed->room;
+    *doomed = (exvi_doomed){.object = found, .room = room, .count = cycle->count};
+    for (size_t i = 0; i < doomed->count; i++) {
+        exvi_header_of(found[i])->refcount++;
+        exvi_header_of(found[i])->flags |= EXVI_UNREACHABLE;
+    }
+}
+
+static bool finalize(const exvi_doomed *doomed)
+{
+    bool any = false;
+    for (size_t i = 0; i < doomed->count; i++) {
+        const exvi_header *header = exvi_header_of(doomed->object[i]);
+        if (header->type->finalize && !(header->flags & EXVI_FINALIZED)) {
+            any = true;
+            exvi_object_finalize(doomed->object[i]);
+        }
+    }
+    return any;
+}
+
+static void release(exv_heap *heap, void *object)
+{
+    exvi_header_of(object)->flags &= ~(uint32_t)EXVI_UNREACHABLE;
+    heap->collector.unreachable--;
+    exv_decref(object);
+}
+
+/* Search again: finalizers may have stored references. What is not unreachable any more is let go; if there is no memory
+ * to search, that is everything. */
+static void let_resurrected_go(exv_heap *heap, exvi_doomed *doomed)
+{
+    exvi_cycle *cycle = &heap->collector.cycle;
+    set s = {.heap = heap, .array = doomed->object, .count = doomed->count, .guards = 1};
+    size_t still = search(heap, &s, doomed->count) ? cycle->count : 0;
+    for (size_t i = 0; i < still; i++)
+        exvi_header_of(cycle->found[i])->flags |= EXVI_PROVEN;
+    size_t kept = 0;
+    for (size_t i = 0; i < doomed->count; i++) {
+        void *object = doomed->object[i];
+        exvi_header *header = exvi_header_of(object);
+        if (header->flags & EXVI_PROVEN)
+            doomed->object[kept++] = object;
+        else
+            release(heap, object);
+        header->flags &= ~(uint32_t)EXVI_PROVEN;
+    }
+    doomed->count = kept;
+}
+
+static void report(const exv_heap *heap, unsigned flag, const char *what, const void *object)
+{
+    if (heap->collector.debug & flag)
+        fprintf(stderr, "gc: %s <%s %p>\n", what, exvi_header_of(object)->type->name, object);
+}
+
+/* With the debug flag for it, unreachable objects are kept in garbage instead of being freed. */
+static void save_all(exv_heap *heap, exvi_doomed *doomed)
+{
+    for (size_t i = 0; i < doomed->count; i++) {
+        (void)exv_list_append(heap->collector.garbage, doomed->object[i]);
+        release(heap, doomed->object[i]);
+    }
+    doomed->count = 0;
+}
+
+static void doom(exv_heap *heap, exvi_doomed *doomed)
+{
+    for (size_t i = 0; i < doomed->count; i++) {
+        report(heap, EXV_DEBUG_COLLECTABLE, "collectable", doomed->object[i]);
+        if (!(heap->collector.debug & EXV_DEBUG_SAVEALL))
+            exvi_generation_remove(heap, doomed->object[i]);
+    }
+    if (heap->collector.debug & EXV_DEBUG_SAVEALL)
+        save_all(heap, doomed);
+}
+
+/* The unreachable objects that a search found go their way. Afterwards `doomed` holds what is left to be cleared. */
+static void act(exv_heap *heap, exvi_doomed *doomed, exv_record *record)
+{
+    hold(heap, doomed);
+    exvi_weakrefs_die_together(heap, doomed->object, doomed->count);
+    if (finalize(doomed))
+        let_resurrected_go(heap, doomed);
+    record->found += doomed->count;
+    doom(heap, doomed);
+}
+
+/* ---------------------------------------------------------------- clear */
+
+static bool time_is_over(size_t done, uint64_t until_ns)
+{
+    return until_ns != UINT64_MAX && done % SLICE == 0 && exvi_clock_ns() >= until_ns;
+}
+
+/* What lived on after all were cleared and released: someone took a reference while clearing, or the cycle has no type that can
+ * break it. It goes back under the collector's eyes. The others' addresses lead nowhere, or to new objects without the flag. */
+static void rescue_survivors(exv_heap *heap, const exvi_doomed *doomed, exv_record *record)
+{
+    for (size_t i = 0; i < doomed->count; i++) {
+        void *object = doomed->object[i];
+        exvi_header *header = exvi_header_of(object);
+        exvi_page *page;
+        uint32_t index;
+        if (!exvi_block_find(&heap->blocks, header, &page, &index) || !(header->flags & EXVI_UNREACHABLE))
+            continue;
+        header->flags &= ~(uint32_t)EXVI_UNREACHABLE;
+        heap->collector.unreachable--;
+        exvi_generation_add(heap, object);
+        if (header->type->clear)
+            continue;
+        report(heap, EXV_DEBUG_UNCOLLECTABLE, "uncollectable", object);
+        record->uncollectable++;
+        (void)exv_list_append(heap->collector.garbage, object);
+    }
+}
+
+bool exvi_collect_clear(exv_heap *heap, exvi_doomed *doomed, uint64_t until_ns, exv_record *record)
+{
+    while (doomed->cleared < doomed->count) {
+        exvi_object_clear(doomed->object[doomed->cleared++]);
+        if (time_is_over(doomed->cleared, until_ns))
+            return false;
+    }
+    while (doomed->released < doomed->count) {
+        exv_decref(doomed->object[doomed->released++]);
+        if (time_is_over(doomed->released, until_ns))
+            return false;
+    }
+    if (heap->collector.unreachable)
+        rescue_survivors(heap, doomed, record);
+    doomed->count = doomed->cleared = doomed->released = 0;
+    return true;
+}
+
+/* ------------------------------------------------------ one collection */
+
+static void call_callbacks(exv_heap *heap, exv_gc_phase phase, const exv_record *record)
+{
+    exv_gc_info info = {.generation = record->generation};
+    if (phase == EXV_GC_STOP) {
+        info.collected = record->found - record->uncollectable;
+        info.uncollectable = record->uncollectable;
+    }
+    for (size_t i = 0; i < heap->collector.callback_count; i++) {
+        exvi_callback callback = heap->collector.callbacks[i]; /* it may change the table */
+        callback.call(heap, phase, &info, callback.arg);
+    }
+}
+
+void exvi_collect_begin(exv_heap *heap, const exv_record *record)
+{
+    if (heap->collector.debug & EXV_DEBUG_STATS)
+        fprintf(stderr, "gc: collecting generation %d, %zu objects tracked\n", record->generation,
+                heap->generations.tracked);
+    call_callbacks(heap, EXV_GC_START, record);
+}
+
+void exvi_collect_finish(exv_heap *heap, const exv_record *record)
+{
+    exv_gc_stats *stats = &heap->collector.stats[record->generation];
+    stats->collections++;
+    stats->collected += record->found - record->uncollectable;
+    stats->uncollectable += record->uncollectable;
+    heap->telemetry.collections++;
+    heap->telemetry.background_collections += record->background;
+    if (heap->collector.debug & EXV_DEBUG_STATS)
+        fprintf(stderr, "gc: done, %llu unreachable, %llu uncollectable, longest stop %.3f ms\n",
+                (unsigned long long)record->found, (unsigned long long)record->uncollectable,
+                (double)record->longest_ns / 1e6);
+    call_callbacks(heap, EXV_GC_STOP, record);
+}
+
+void exvi_collect_call_off(exv_heap *heap, const exv_record *record)
+{
+    exv_record nothing = {.generation = record->generation, .background = true};
+    call_callbacks(heap, EXV_GC_STOP, &nothing);
+}
+
+/* A smoothed cost; single measurements are noisy, and the first objects of a heap are not typical. */
+static void learn(double *cost, uint64_t ns, uint64_t objects)
+{
+    if (objects >= 1000)
+        *cost += 0.3 * ((double)ns / (double)objects - *cost);
+}
+
+static void drop_large_scratch(exvi_collector *c)
+{
+    if (c->doomed.room > KEEP_ROOM) {
+        exvi_unmap(c->doomed.object, c->doomed.room * sizeof(void *));
+        c->doomed = (exvi_doomed){0};
+    }
+    if (c->cycle.found_room > KEEP_ROOM || c->cycle.side.mapped_capacity > KEEP_ROOM)
+        exvi_cycle_drop(&c->cycle);
+    else
+        exvi_side_end(&c->cycle.side);
+}
+
+static void note_survivors(exv_heap *heap, int generation, size_t survivors)
+{
+    if (generation == EXVI_OLDEST) {
+        heap->generations.long_lived_total = survivors;
+        heap->generations.long_lived_pending = 0;
+    } else if (generation == EXVI_OLDEST - 1) {
+        heap->generations.long_lived_pending += survivors;
+    }
+}
+
+/* Search a generation, move the survivors on, and doom the rest. */
+static void find_and_act(exv_heap *heap, exv_record *record)
+{
+    exvi_collector *c = &heap->collector;
+    uint64_t start = exvi_clock_ns();
+    exvi_generation_reset(&heap->generations, record->generation);
+    set s = {.heap = heap, .cursor = {.generation = record->generation}};
+    if (!search(heap, &s, exvi_generation_size(heap, record->generation)))
+        return;
+    record->objects = c->cycle.examined;
+    record->proof_ns = exvi_clock_ns() - start;
+    size_t examined = exvi_generation_promote(heap, record->generation);
+    note_survivors(heap, record->generation, examined - c->cycle.count);
+    if (c->cycle.count)
+        act(heap, &c->doomed, record);
+    learn(&c->scan_ns, record->proof_ns, record->objects);
+}
+
+size_t exvi_collect_generation(exv_heap *heap, int generation)
+{
+    exvi_collector *c = &heap->collector;
+    if (c->running)
+        return 0;
+    exv_record record = {.generation = generation};
+    uint64_t start = exvi_clock_ns();
+    c->running = true;
+    if (generation == EXVI_OLDEST)
+        exvi_policy_note_full(heap);
+    exvi_collect_begin(heap, &record);
+    find_and_act(heap, &record);
+    exvi_collect_clear(heap, &c->doomed, UINT64_MAX, &record);
+    exvi_blocks_settle(&heap->blocks);
+    drop_large_scratch(c);
+    record.longest_ns = exvi_clock_ns() - start;
+    record.free_ns = record.longest_ns - record.proof_ns;
+    learn(&c->free_ns, record.free_ns, record.found);
+    exvi_telemetry_pause(&heap->telemetry, record.longest_ns);
+    exvi_collect_finish(heap, &record);
+    c->running = false;
+    if (heap->listener)
+        heap->listener(heap, &record, heap->listener_arg);
+    return record.found;
+}
+
+void exvi_collect_batch(exv_heap *heap, void **candidates, size_t count, exvi_doomed *doomed, exv_record *record)
+{
+    uint64_t start = exvi_clock_ns();
+    set s = {.heap = heap, .array = candidates, .count = count};
+    bool searched = search(heap, &s, count);
+    uint64_t proven = exvi_clock_ns();
+    size_t unreachable = searched ? heap->collector.cycle.count : 0;
+    if (unreachable)
+        act(heap, doomed, record);
+    record->proof_ns += proven - start;
+    record->free_ns += exvi_clock_ns() - proven;
+    record->stale += count - unreachable;
+    drop_large_scratch(&heap->collector);
+}
+
+size_t exv_collect(exv_heap *heap, int generation)
+{
+    if (generation < 0 || generation > EXVI_OLDEST)
+        exvi_die(__func__, "generation %d does not exist: give 0, 1 or 2", generation);
+    exvi_heap_enter(heap, __func__);
+    size_t found = exvi_collect_generation(heap, generation);
+    exvi_heap_leave(heap);
+    return found;
+}
+
+/* --------------------------------------------------------- begin and end */
+
+bool exvi_collector_init(exv_heap *heap)
+{
+    heap->collector.enabled = true;
+    heap->collector.scan_ns = 60; /* to begin with; measured from then on */
+    heap->collector.free_ns = 300;
+    heap->collector.garbage = exv_list_new(heap);
+    if (!heap->collector.garbage)
+        return false;
+    exv_untrack(heap->collector.garbage);
+    heap->generations.count[0] = 0;
+    return true;
+}
+
+void exvi_collector_drop(exv_heap *heap)
+{
+    exvi_collector *c = &heap->collector;
+    exvi_cycle_drop(&c->cycle);
+    if (c->doomed.object)
+        exvi_unmap(c->doomed.object, c->doomed.room * sizeof(void *));
+    exv_free(heap, c->callbacks);
+}

@@ -1,0 +1,68 @@
+/*
+ * collect: one collection of one set of objects.
+ *
+ * The set is a generation with the younger ones, or a batch of candidates that a snapshot brought back. What happens to it is
+ * the same: find what is unreachable, cut its weak references, run finalizers, find again if any ran, clear. Since the proof
+ * is made here, for any set of live tracked objects, it does not matter where a set comes from.
+ *
+ * Invariant: on each object in a doomed list that was not released, the collector holds one reference; it is not tracked, and it
+ * has the flag EXVI_UNREACHABLE. Outside of a collection no other object has that flag.
+ */
+#ifndef EXVI_COLLECT_H
+#define EXVI_COLLECT_H
+
+#include "cycle.h"
+#include "exuvia.h"
+
+/* Objects that are unreachable for good, to be cleared and then released, in slices if need be. */
+typedef struct exvi_doomed {
+    void **object;
+    size_t count, room;
+    size_t cleared;  /* [0, cleared) gave up their references */
+    size_t released; /* [0, released) were released: their addresses may be stale */
+} exvi_doomed;
+
+typedef struct exvi_callback {
+    exv_gc_callback_fn *call;
+    void *arg;
+} exvi_callback;
+
+typedef struct exvi_collector {
+    bool enabled;
+    bool running;            /* a collection is in progress: no other starts */
+    unsigned debug;
+    exvi_cycle cycle;
+    exvi_doomed doomed;      /* of the collection in place */
+    size_t unreachable;      /* live objects with the flag EXVI_UNREACHABLE */
+    exv_list *garbage;
+    exvi_callback *callbacks;
+    size_t callback_count;
+    exv_gc_stats stats[EXV_GENERATIONS];
+    double scan_ns;          /* measured cost of scanning an object */
+    double free_ns;          /* and of proving and freeing an unreachable one */
+} exvi_collector;
+
+/* Collect a generation in place. Returns what exv_collect() does. */
+size_t exvi_collect_generation(exv_heap *heap, int generation);
+
+/* Search the oldest generation, grouped by component, for a snapshot child: nothing is changed but the scratch memory of
+ * heap->collector.cycle, which holds the answer. */
+exvi_cycle_end exvi_collect_search(exv_heap *heap, bool (*stop)(void *arg), void *arg);
+
+/* Prove which of `count` live tracked objects are unreachable, and doom these. */
+void exvi_collect_batch(exv_heap *heap, void **candidates, size_t count, exvi_doomed *doomed, exv_record *record);
+
+/* Clear and release doomed objects until none is left or `until_ns` has passed (UINT64_MAX: all). True if none is left. */
+bool exvi_collect_clear(exv_heap *heap, exvi_doomed *doomed, uint64_t until_ns, exv_record *record);
+
+/* Callbacks at a collection's start; callbacks, statistics and debug output at its end. */
+void exvi_collect_begin(exv_heap *heap, const exv_record *record);
+void exvi_collect_finish(exv_heap *heap, const exv_record *record);
+
+/* The end of one that did not take place: callbacks see a stop with nothing found. */
+void exvi_collect_call_off(exv_heap *heap, const exv_record *record);
+
+bool exvi_collector_init(exv_heap *heap); /* false: no memory */
+void exvi_collector_drop(exv_heap *heap);
+
+#endif

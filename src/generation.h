@@ -1,0 +1,59 @@
+/*
+ * generation: which tracked objects are in which generation, and CPython's rule for when one is due.
+ *
+ * Membership is in bitmaps of the pages: young[0] and young[1]; a tracked object in neither is in the oldest generation,
+ * or in the permanent one if its flag says so. Objects of the oldest are found by walking the pages.
+ *
+ * Invariants: young bits are set for live tracked objects only; a page with young bits is on blocks->young;
+ * tracked == objects with the flag EXVI_TRACKED, the frozen ones among them.
+ */
+#ifndef EXVI_GENERATION_H
+#define EXVI_GENERATION_H
+
+#include "blocks.h"
+#include "exuvia.h"
+
+#define EXVI_OLDEST (EXV_GENERATIONS - 1)
+
+typedef struct exvi_generations {
+    uint32_t count[EXV_GENERATIONS];
+    uint32_t threshold[EXV_GENERATIONS];
+    uint32_t trigger;            /* threshold[0], or UINT32_MAX when nothing is to start by count */
+    size_t tracked;
+    size_t frozen;
+    uint64_t long_lived_total;   /* survivors of the last full collection */
+    uint64_t long_lived_pending; /* survivors of generation 1 since */
+} exvi_generations;
+
+/* A walk over the objects of the generations up to `generation`; -1: of the permanent one. */
+typedef struct exvi_generation_cursor {
+    int generation;
+    bool only;                   /* that generation alone */
+    exvi_page *page;             /* young: the next page, and the word in it */
+    uint32_t word;
+    bool started;
+    exvi_block_cursor block;     /* oldest and permanent */
+} exvi_generation_cursor;
+size_t exvi_generation_next(exv_heap *heap, exvi_generation_cursor *cursor, void **objects, size_t room);
+
+/* How many objects there are up to `generation`, the permanent ones excluded. */
+size_t exvi_generation_size(const exv_heap *heap, int generation);
+
+/* Move the objects of generations up to `generation` into the next older one; a full collection's stay the oldest. Returns
+ * how many there are. */
+size_t exvi_generation_promote(exv_heap *heap, int generation);
+
+/* Set the trigger after a change of the first threshold, or of being enabled. */
+void exvi_generation_arm(exvi_generations *generations, bool enabled);
+
+/* The oldest generation whose collection is due by count, or -1. */
+int exvi_generation_due(const exvi_generations *generations);
+
+/* Count a collection of `generation`: its counters and those of the younger are reset. */
+void exvi_generation_reset(exvi_generations *generations, int generation);
+
+/* Take an object out of its generation, put it into the first. */
+void exvi_generation_remove(exv_heap *heap, void *object);
+void exvi_generation_add(exv_heap *heap, void *object);
+
+#endif

@@ -1,0 +1,306 @@
+/*
+ * heap: a heap's life, and its use as plain memory.
+ *
+ * exv_heap_new() puts the parts of exv_heap.h together, exv_heap_free() takes them apart in the reverse order.
+ */
+#include "object.h"
+#include "platform.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static size_t heap_size(void)
+{
+    size_t page = exvi_page_size();
+    return (sizeof(exv_heap) + page - 1) & ~(page - 1);
+}
+
+const char *exv_version(void)
+{
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+    return TEXT(EXV_VERSION_MAJOR) "." TEXT(EXV_VERSION_MINOR) "." TEXT(EXV_VERSION_PATCH);
+}
+
+exv_config exv_config_default(void)
+{
+    return (exv_config){
+#ifdef EXVI_STRESS
+        .threshold = {1, 2, 2},
+#else
+        .threshold = {700, 10, 10},
+#endif
+        .huge_pages = true,
+        .policy = {
+            .mode = EXV_MODE_AUTO,
+            .pause_budget_ns = 5000000,
+            .deadline_ns = 60000000000,
+            .on_idle = true,
+            .on_exit = true,
+            .on_pressure = true,
+        },
+    };
+}
+
+exvi_values *exvi_heap_values(exv_heap *heap)
+{
+    return &heap->values;
+}
+
+char *exvi_heap_error(exv_heap *heap)
+{
+    return heap->error;
+}
+
+const char *exv_error_message(const exv_heap *heap)
+{
+    return heap->error;
+}
+
+/* ------------------------------------------------------------------ life */
+
+exv_heap *exv_heap_new(const exv_config *config)
+{
+    exv_config standard = exv_config_default();
+    if (!config)
+        config = &standard;
+    exv_heap *heap = exvi_map(heap_size(), exvi_page_size());
+    if (!heap)
+        return NULL;
+    exvi_blocks_init(&heap->blocks, heap, config->limit_bytes, config->huge_pages);
+    memcpy(heap->generations.threshold, config->threshold, sizeof config->threshold);
+    exvi_generation_arm(&heap->generations, false); /* nothing is collected before all parts stand */
+    exvi_policy_init(heap, &config->policy);
+    if (!exvi_values_init(heap) || !exvi_collector_init(heap)) {
+        exvi_collector_drop(heap);
+        exvi_blocks_drop(&heap->blocks);
+        exvi_unmap(heap, heap_size());
+        return NULL;
+    }
+    exvi_generation_arm(&heap->generations, true);
+    return heap;
+}
+
+/* All objects but the immortal ones, each with a reference of ours. NULL when there are none, or no memory. */
+static void **hold_all(exv_heap *heap, size_t *count, size_t *room)
+{
+    exvi_blocks_sum sum;
+    exvi_blocks_count(&heap->blocks, &sum);
+    *count = 0;
+    *room = sum.live[EXVI_OBJECT];
+    void **objects = *room ? exvi_map(*room * sizeof *objects, exvi_page_size()) : NULL;
+    exvi_block_cursor cursor = {0};
+    size_t blocks;
+    while (objects && *count < *room &&
+           (blocks = exvi_blocks_next(&heap->blocks, EXVI_OBJECT, &cursor, objects + *count, *room - *count)) > 0) {
+        size_t end = *count + blocks;
+        for (size_t i = *count; i < end; i++) {
+            void *object = exvi_object_of(objects[i]);
+            if (exvi_header_of(object)->refcount < EXVI_IMMORTAL_COUNT)
+                objects[(*count)++] = exv_incref(object);
+        }
+    }
+    return objects;
+}
+
+/* What is left after the last collection is referenced from outside, or by what is. It gets its finalizers all the same, then its
+ * memory goes. */
+static size_t end_survivors(exv_heap *heap)
+{
+    size_t count, room;
+    void **objects = hold_all(heap, &count, &room);
+    for (size_t i = 0; i < count; i++)
+        exvi_object_finalize(objects[i]);
+    for (size_t i = 0; i < count; i++)
+        exvi_object_clear(objects[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (exvi_header_of(objects[i])->refcount > 1)
+            exvi_object_force(objects[i]);
+        else
+            exv_decref(objects[i]);
+    }
+    if (objects)
+        exvi_unmap(objects, room * sizeof *objects);
+    return count;
+}
+
+static void collect_at_exit(exv_heap *heap)
+{
+    enum { ROUNDS = 16 }; /* finalizers may make new garbage, but not forever */
+    for (int round = 0; round < ROUNDS && exvi_collect_generation(heap, EXVI_OLDEST) > 0; round++)
+        continue;
+}
+
+size_t exv_heap_free(exv_heap *heap)
+{
+    if (!heap)
+        return 0;
+    exvi_heap_enter(heap, __func__);
+    if (heap->collector.running)
+        exvi_die(__func__, "called from a finalizer or callback of a collection of this heap");
+    exvi_background_cancel(heap);
+    exv_gc_disable(heap);
+    if (heap->schedule.policy.on_exit)
+        collect_at_exit(heap);
+    exv_list_clear(heap->collector.garbage);
+    exv_decref(heap->collector.garbage);
+    exvi_values_drop(heap);
+    size_t left = end_survivors(heap);
+    exvi_collector_drop(heap);
+    exvi_weakrefs_drop(heap);
+    exvi_blocks_drop(&heap->blocks);
+    exvi_unmap(heap, heap_size());
+    return left;
+}
+
+#ifdef EXVI_CHECKED
+void exvi_heap_enter(exv_heap *heap, const char *function)
+{
+    uint64_t self = exvi_thread_id();
+    uint64_t nobody = 0;
+    if (!atomic_compare_exchange_strong(&heap->user, &nobody, self) && nobody != self)
+        exvi_die(function, "heap %p is in use by another thread: a heap belongs to one thread at a time", (void *)heap);
+    heap->entries++;
+}
+
+void exvi_heap_leave(exv_heap *heap)
+{
+    if (--heap->entries == 0)
+        atomic_store(&heap->user, 0);
+}
+#endif
+
+/* --------------------------------------------------------- plain memory */
+
+void *exv_alloc(exv_heap *heap, size_t size)
+{
+    if (exvi_unlikely(size - 1 >= EXV_MAX_SIZE)) {
+        if (size > 0)
+            return NULL;
+        size = 1;
+    }
+    exvi_heap_enter(heap, __func__);
+    void *block = exvi_block_new(&heap->blocks, EXVI_RAW, size, false);
+    heap->allocated_bytes += size;
+    exvi_heap_leave(heap);
+    return block;
+}
+
+void *exv_calloc(exv_heap *heap, size_t count, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total))
+        return NULL;
+    void *block = exv_alloc(heap, total);
+    return block ? memset(block, 0, total) : NULL;
+}
+
+#ifdef EXVI_CHECKED
+static void expect_block(const exv_heap *heap, const char *function, const void *block)
+{
+    exvi_page *page;
+    uint32_t index;
+    if (!exvi_region_is_known(block))
+        exvi_die(function, "%p is not a block: no heap holds that address", block);
+    if (exvi_region_of(block)->blocks != &heap->blocks)
+        exvi_die(function, "block %p belongs to another heap", block);
+    if (!exvi_block_find(&heap->blocks, block, &page, &index))
+        exvi_block_misused(exvi_page_of(block), block);
+    if (page->kind != EXVI_RAW)
+        exvi_die(function, "%p is an object: give it up with exv_decref()", block);
+}
+#else
+#define expect_block(heap, function, block) ((void)0)
+#endif
+
+void exv_free(exv_heap *heap, void *block)
+{
+    if (!block)
+        return;
+    exvi_heap_enter(heap, __func__);
+    expect_block(heap, __func__, block);
+    (void)heap;
+    exvi_block_free(exvi_page_of(block), block);
+    exvi_heap_leave(heap);
+}
+
+void *exv_realloc(exv_heap *heap, void *block, size_t size)
+{
+    if (!block)
+        return exv_alloc(heap, size);
+    if (size > EXV_MAX_SIZE)
+        return NULL;
+    expect_block(heap, __func__, block);
+    exvi_page *page = exvi_page_of(block);
+    if (exvi_block_resize(page, size ? size : 1))
+        return block;
+    size_t kept = exvi_block_size(page);
+    void *moved = exv_alloc(heap, size);
+    if (!moved)
+        return NULL;
+    memcpy(moved, block, kept < size ? kept : size);
+    exv_free(heap, block);
+    return moved;
+}
+
+size_t exv_usable_size(const exv_heap *heap, const void *block)
+{
+    expect_block(heap, __func__, block);
+    (void)heap;
+    return block ? exvi_block_size(exvi_page_of(block)) : 0;
+}
+
+size_t exv_heap_trim(exv_heap *heap)
+{
+    exvi_heap_enter(heap, __func__);
+    size_t bytes = exvi_blocks_trim(&heap->blocks);
+    exvi_heap_leave(heap);
+    return bytes;
+}
+
+/* ------------------------------------------------------------ inspection */
+
+void exv_get_heap_stats(const exv_heap *heap, exv_heap_stats *stats)
+{
+    exvi_blocks_sum sum;
+    exvi_blocks_count(&heap->blocks, &sum);
+    *stats = (exv_heap_stats){
+        .held_bytes = sum.held_bytes,
+        .used_bytes = sum.used_bytes,
+        .free_bytes = sum.free_bytes,
+        .metadata_bytes = sum.metadata_bytes,
+        .live_blocks = sum.live[EXVI_RAW] + sum.live[EXVI_OBJECT],
+        .live_objects = sum.live[EXVI_OBJECT],
+        .tracked_objects = heap->generations.tracked,
+        .allocations = sum.allocations,
+        .frees = sum.frees,
+    };
+}
+
+static int walk_kind(exv_heap *heap, exvi_kind kind, exv_block_fn *each, void *arg)
+{
+    exvi_block_cursor cursor = {0};
+    void *blocks[256];
+    size_t count;
+    while ((count = exvi_blocks_next(&heap->blocks, kind, &cursor, blocks, 256)) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            size_t size = exvi_block_size(exvi_page_of(blocks[i]));
+            const exvi_header *header = blocks[i];
+            int end = kind == EXVI_RAW ? each(blocks[i], size, NULL, arg)
+                                       : each(exvi_object_of(blocks[i]), size - sizeof *header, header->type, arg);
+            if (end)
+                return end;
+        }
+    }
+    return 0;
+}
+
+int exv_heap_walk(exv_heap *heap, exv_block_fn *each, void *arg)
+{
+    exvi_heap_enter(heap, __func__);
+    int end = walk_kind(heap, EXVI_RAW, each, arg);
+    if (!end)
+        end = walk_kind(heap, EXVI_OBJECT, each, arg);
+    exvi_heap_leave(heap);
+    return end;
+}

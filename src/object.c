@@ -1,0 +1,317 @@
+/*
+ * object: birth, counting and death. See object.h for the layout.
+ *
+ * Death, in this order: finalizer (may resurrect), weak references, references, destroy, block. Deaths nest when one
+ * object held the last reference to another; beyond DEPTH_LIMIT they are put off on a list, so a chain of any length needs
+ * bounded stack. The list costs no memory: its link lies in the dying object's header, in the count and the upper half
+ * of the flags, which nothing needs any more.
+ *
+ * Does not find cycles: see collect.c.
+ */
+#include "object.h"
+
+#include <string.h>
+
+#ifdef EXVI_STRESS
+#define DEPTH_LIMIT 3
+#else
+#define DEPTH_LIMIT 100
+#endif
+
+/* ---------------------------------------------------------------- birth */
+
+static void *new_object(exv_heap *heap, const exv_type *type, size_t payload)
+{
+    bool tracked = type->visit != NULL;
+    if (tracked) {
+        exvi_generations *g = &heap->generations;
+        if (exvi_unlikely(++g->count[0] > g->trigger) || exvi_unlikely(--heap->schedule.ticks == 0))
+            exvi_policy_step(heap);
+    }
+    void *block = exvi_block_new(&heap->blocks, EXVI_OBJECT, sizeof(exvi_header) + payload, tracked);
+    if (exvi_unlikely(!block) && tracked && exvi_policy_rescue(heap))
+        block = exvi_block_new(&heap->blocks, EXVI_OBJECT, sizeof(exvi_header) + payload, tracked);
+    if (exvi_unlikely(!block)) {
+        heap->generations.count[0] -= tracked && heap->generations.count[0] > 0;
+        return NULL;
+    }
+    heap->generations.tracked += tracked;
+    heap->allocated_bytes += sizeof(exvi_header) + payload;
+    exvi_header *header = block;
+    header->type = type;
+    header->refcount = 1;
+    header->flags = tracked ? EXVI_TRACKED : 0;
+    return memset(header + 1, 0, payload);
+}
+
+void *exv_new(exv_heap *heap, const exv_type *type)
+{
+    exvi_heap_enter(heap, __func__);
+    void *object = type->size <= EXV_MAX_SIZE ? new_object(heap, type, type->size) : NULL;
+    exvi_heap_leave(heap);
+    return object;
+}
+
+/* The number of items lies in the last word of the block. */
+static size_t *count_place(const void *object)
+{
+    char *block = (char *)exvi_header_of(object);
+    return (size_t *)(void *)(block + exvi_block_size(exvi_page_of(block))) - 1;
+}
+
+void *exv_new_var(exv_heap *heap, const exv_type *type, size_t count)
+{
+    size_t size;
+    if (__builtin_mul_overflow(count, type->item_size, &size) || __builtin_add_overflow(size, type->size, &size) ||
+        size > EXV_MAX_SIZE)
+        return NULL;
+    exvi_heap_enter(heap, __func__);
+    void *object = new_object(heap, type, size + sizeof(size_t));
+    if (object)
+        *count_place(object) = count;
+    exvi_heap_leave(heap);
+    return object;
+}
+
+size_t exv_get_count(const void *object)
+{
+    exvi_object_expect(__func__, object);
+    return exvi_header_of(object)->type->item_size ? *count_place(object) : 0;
+}
+
+/* ------------------------------------------------------------- counting */
+
+void *exv_incref(void *object)
+{
+    if (!object)
+        return NULL;
+    exvi_object_expect(__func__, object);
+    exvi_header *header = exvi_header_of(object);
+    if (exvi_likely(header->refcount < EXVI_IMMORTAL_COUNT))
+        header->refcount++;
+    return object;
+}
+
+static void die(void *object);
+
+static void decref_last(void *object)
+{
+    exvi_header *header = exvi_header_of(object);
+    if (header->refcount >= EXVI_IMMORTAL_COUNT)
+        return;
+    if (header->refcount == 0)
+        exvi_die("exv_decref", "object %p of type %s has no reference left to give up: it was freed already", object,
+                 header->type ? header->type->name : "?");
+    die(object);
+}
+
+void exv_decref(void *object)
+{
+    if (!object)
+        return;
+    exvi_object_expect(__func__, object);
+    exvi_header *header = exvi_header_of(object);
+    if (exvi_likely(header->refcount - 2 < EXVI_IMMORTAL_COUNT - 2))
+        header->refcount--;
+    else
+        decref_last(object);
+}
+
+uint32_t exv_refcount(const void *object)
+{
+    exvi_object_expect(__func__, object);
+    uint32_t count = exvi_header_of(object)->refcount;
+    return count >= EXVI_IMMORTAL_COUNT ? EXV_IMMORTAL : count;
+}
+
+void exv_make_immortal(void *object)
+{
+    exvi_object_expect(__func__, object);
+    exvi_header_of(object)->refcount = EXVI_IMMORTAL_COUNT + EXVI_IMMORTAL_COUNT / 2;
+}
+
+bool exv_is_immortal(const void *object)
+{
+    return exv_refcount(object) == EXV_IMMORTAL;
+}
+
+/* ---------------------------------------------------------------- death */
+
+static void put_off(exv_heap *heap, void *object)
+{
+    exvi_header *header = exvi_header_of(object);
+    uint64_t link = (uintptr_t)heap->deferred >> 4; /* 43 bits */
+    header->refcount = (uint32_t)link;
+    header->flags = (header->flags & 0xffff) | (uint32_t)(link >> 32) << 16;
+    heap->deferred = object;
+}
+
+static void *take_put_off(exv_heap *heap)
+{
+    void *object = heap->deferred;
+    exvi_header *header = exvi_header_of(object);
+    heap->deferred = (void *)(((uintptr_t)header->refcount | (uintptr_t)(header->flags >> 16) << 32) << 4);
+    return object;
+}
+
+static int drop_reference(void *child, void *arg)
+{
+    (void)arg;
+    exv_decref(child);
+    return 0;
+}
+
+/* Give up what the object owns, then its block. */
+static void dismantle(void *object)
+{
+    exvi_header *header = exvi_header_of(object);
+    const exv_type *type = header->type;
+    if (type->clear)
+        type->clear(object);
+    else if (type->visit)
+        type->visit(object, drop_reference, NULL);
+    if (type->destroy)
+        type->destroy(object);
+    header->refcount = 0;
+    exvi_block_free(exvi_page_of(header), header);
+}
+
+static void leave_generation(exv_heap *heap, void *object)
+{
+    exvi_header *header = exvi_header_of(object);
+    if (header->flags & EXVI_TRACKED)
+        exvi_generation_remove(heap, object);
+    if (header->type->visit && heap->generations.count[0] > 0)
+        heap->generations.count[0]--;
+}
+
+static void die_slow(exv_heap *heap, void *object)
+{
+    exvi_header *header = exvi_header_of(object);
+    if (header->flags & EXVI_DYING)
+        exvi_die("exv_decref", "object %p of type %s lost a reference too many while it was destroyed", object,
+                 header->type->name);
+    if (header->type->finalize && !(header->flags & EXVI_FINALIZED)) {
+        exvi_object_finalize(object);
+        if (header->refcount > 1) { /* resurrected */
+            header->refcount -= header->refcount < EXVI_IMMORTAL_COUNT;
+            return;
+        }
+    }
+    header->flags |= EXVI_DYING;
+    heap->collector.unreachable -= (header->flags & EXVI_UNREACHABLE) != 0;
+    if (header->flags & EXVI_WEAK)
+        exvi_weakrefs_die(heap, object);
+    leave_generation(heap, object);
+    if (heap->depth >= DEPTH_LIMIT) {
+        put_off(heap, object);
+        return;
+    }
+    heap->depth++;
+    dismantle(object);
+    while (heap->depth == 1 && heap->deferred)
+        dismantle(take_put_off(heap));
+    heap->depth--;
+}
+
+/* The last reference, which is still counted, is given up. */
+static void die(void *object)
+{
+    exv_heap *heap = exvi_heap_of(object);
+    exvi_heap_enter(heap, "exv_decref");
+    exvi_header *header = exvi_header_of(object);
+    if (header->type->visit || header->type->finalize || header->flags) {
+        die_slow(heap, object);
+    } else {
+        header->flags = EXVI_DYING;
+        dismantle(object);
+    }
+    exvi_heap_leave(heap);
+}
+
+/* ------------------------------------------------- for the collector */
+
+void exvi_object_visit(void *object, exv_visit_fn *visit, void *arg)
+{
+    const exv_type *type = exvi_header_of(object)->type;
+    if (type->visit)
+        type->visit(object, visit, arg);
+}
+
+void exvi_object_clear(void *object)
+{
+    const exv_type *type = exvi_header_of(object)->type;
+    if (type->clear)
+        type->clear(object);
+}
+
+void exvi_object_finalize(void *object)
+{
+    exvi_header *header = exvi_header_of(object);
+    if (!header->type->finalize || header->flags & EXVI_FINALIZED)
+        return;
+    header->flags |= EXVI_FINALIZED;
+    header->type->finalize(object);
+}
+
+void exvi_object_force(void *object)
+{
+    exv_heap *heap = exvi_heap_of(object);
+    leave_generation(heap, object);
+    const exv_type *type = exvi_header_of(object)->type;
+    if (type->destroy)
+        type->destroy(object);
+    exvi_header_of(object)->refcount = 0;
+    exvi_block_free(exvi_page_of(exvi_header_of(object)), exvi_header_of(object));
+}
+
+/* --------------------------------------------------------------- others */
+
+const exv_type *exv_get_type(const void *object)
+{
+    exvi_object_expect(__func__, object);
+    return exvi_header_of(object)->type;
+}
+
+exv_heap *exv_get_heap(const void *object)
+{
+    exvi_object_expect(__func__, object);
+    return exvi_heap_of(object);
+}
+
+void exv_track(void *object)
+{
+    exvi_object_expect(__func__, object);
+    exvi_header *header = exvi_header_of(object);
+    if (header->type->visit && !(header->flags & (EXVI_TRACKED | EXVI_DYING)))
+        exvi_generation_add(exvi_heap_of(object), object);
+}
+
+void exv_untrack(void *object)
+{
+    exvi_object_expect(__func__, object);
+    if (exvi_header_of(object)->flags & EXVI_TRACKED)
+        exvi_generation_remove(exvi_heap_of(object), object);
+}
+
+#ifdef EXVI_CHECKED
+void exvi_object_expect(const char *function, const void *object)
+{
+    const exvi_header *header = exvi_header_of(object);
+    if (!exvi_region_is_known(header))
+        exvi_die(function, "%p is not an object: no heap holds that address", object);
+    exv_heap *heap = exvi_heap_of(object);
+    exvi_page *page;
+    uint32_t index;
+    exvi_heap_enter(heap, function);
+    bool live = exvi_block_find(&heap->blocks, header, &page, &index) && page->kind == EXVI_OBJECT;
+    exvi_heap_leave(heap);
+    if (live)
+        return;
+    page = exvi_page_of(header);
+    if (page->start && page->kind == EXVI_OBJECT && header->type &&
+        (char *)page->start + exvi_block_index(page, header) * page->block_size == (const char *)header)
+        exvi_die(function, "object %p of type %s was freed already", object, header->type->name);
+    exvi_die(function, "%p is not an object: it lies inside a block, or in one of exv_alloc()", object);
+}
+#endif

@@ -1,0 +1,68 @@
+/*
+ * object: headers, reference counts, birth and death of objects.
+ *
+ *     block start -> | type 8 | refcount 4 | flags 4 | payload ...        <- an object is named by its payload
+ *
+ * A count from EXVI_IMMORTAL_COUNT on stands still: the object is immortal. A count of 0 is found in freed blocks only,
+ * so a reference dropped once too often is seen at no cost.
+ *
+ * Which generation an object is in lies in its page (blocks.h), not here: moving a generation on touches no object.
+ */
+#ifndef EXVI_OBJECT_H
+#define EXVI_OBJECT_H
+
+#include "exv_heap.h"
+
+typedef struct exvi_header {
+    const exv_type *type;
+    uint32_t refcount;
+    uint32_t flags;
+} exvi_header;
+
+enum {
+    EXVI_TRACKED = 1,   /* the collector looks at it */
+    EXVI_FINALIZED = 2, /* its finalizer was called */
+    EXVI_WEAK = 4,      /* has weak references: in the table of weakref.c */
+    EXVI_FROZEN = 8,    /* tracked, in the permanent generation */
+    EXVI_DYING = 16,    /* its references are being dropped; the count may hold a link, see object.c */
+    EXVI_UNREACHABLE = 32, /* found so, and held by the collector: see collect.h */
+    EXVI_PROVEN = 64    /* scratch of one function in collect.c */
+};
+
+#define EXVI_IMMORTAL_COUNT UINT32_C(0x80000000)
+
+static inline exvi_header *exvi_header_of(const void *object)
+{
+    return (exvi_header *)(uintptr_t)object - 1;
+}
+
+static inline void *exvi_object_of(void *block)
+{
+    return (exvi_header *)block + 1;
+}
+
+static inline exv_heap *exvi_heap_of(const void *object)
+{
+    return ((exvi_region *)exvi_region_of(object))->blocks->owner;
+}
+
+/* Visit what an object refers to; nothing for a simple type. */
+void exvi_object_visit(void *object, exv_visit_fn *visit, void *arg);
+
+/* Drop an object's references to break a cycle. The caller holds one on the object. */
+void exvi_object_clear(void *object);
+
+/* Call the finalizer if there is one and it was not called. The caller holds a reference. */
+void exvi_object_finalize(void *object);
+
+/* Destroy what is left in it and free the block, whatever its count: the end of the heap. */
+void exvi_object_force(void *object);
+
+#ifdef EXVI_CHECKED
+/* Stops the program if `object` is not a live object, or its heap is in use by another thread. */
+void exvi_object_expect(const char *function, const void *object);
+#else
+#define exvi_object_expect(function, object) ((void)0)
+#endif
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * policy: see policy.h. The rule by count is CPython's; generation.c has it.
+ */
+#include "object.h"
+#include "platform.h"
+#include "telemetry.h"
+
+#ifdef EXVI_STRESS
+enum { TICKS = 3 };
+#else
+enum { TICKS = 1024 }; /* some 20 microseconds of allocating */
+#endif
+static const uint64_t PRESSURE_CHECK_NS = 100000000;   /* reading the control group costs some 20 microseconds */
+static const uint64_t PRESSURE_REPEAT_NS = 1000000000;
+static const double PRESSURE_PERCENT = 10;             /* of the time some task waited for memory */
+
+void exvi_policy_init(exv_heap *heap, const exv_policy *policy)
+{
+    heap->schedule = (exvi_schedule){.policy = *policy, .ticks = TICKS, .last_full_ns = exvi_clock_ns()};
+}
+
+void exvi_policy_note_full(exv_heap *heap)
+{
+    exvi_schedule *schedule = &heap->schedule;
+    schedule->last_full_ns = exvi_clock_ns();
+    schedule->last_full_bytes = heap->allocated_bytes;
+}
+
+/* ---------------------------------------------------------------- where */
+
+static bool belongs_in_background(const exv_heap *heap)
+{
+    const exv_policy *policy = &heap->schedule.policy;
+    double stop_ns = (double)exvi_generation_size(heap, EXVI_OLDEST) * heap->collector.scan_ns;
+    return policy->mode == EXV_MODE_BACKGROUND ||
+           (policy->mode == EXV_MODE_AUTO && stop_ns > (double)policy->pause_budget_ns);
+}
+
+/* A full collection, in the background if it belongs there and that is possible. Returns what was found if it is over. */
+static size_t collect_fully(exv_heap *heap)
+{
+    if (heap->flight.active)
+        return 0;
+    if (belongs_in_background(heap) && exvi_background_start(heap) == EXV_OK)
+        return 0;
+    return exvi_collect_generation(heap, EXVI_OLDEST);
+}
+
+/* ----------------------------------------------------------------- when */
+
+static bool interval_is_over(const exvi_schedule *schedule, uint64_t now)
+{
+    return schedule->policy.every_ns && now - schedule->last_full_ns >= schedule->policy.every_ns;
+}
+
+static bool bytes_are_over(const exv_heap *heap)
+{
+    const exvi_schedule *schedule = &heap->schedule;
+    return schedule->policy.every_bytes &&
+           heap->allocated_bytes - schedule->last_full_bytes >= schedule->policy.every_bytes;
+}
+
+/* Nine tenths of the heap's own limit, or of the control group's, or tasks waiting for memory. */
+static bool memory_is_short(const exv_heap *heap)
+{
+    const exvi_arena *arena = &heap->blocks.regions.arena;
+    if (arena->limit_bytes && arena->held_bytes > arena->limit_bytes - arena->limit_bytes / 10)
+        return true;
+    exvi_memory_state memory;
+    if (!exvi_memory_read(&memory))
+        return false;
+    return (memory.limit_bytes && memory.used_bytes > memory.limit_bytes - memory.limit_bytes / 10) ||
+           memory.pressure_percent > PRESSURE_PERCENT;
+}
+
+static bool pressure_is_due(exv_heap *heap, uint64_t now)
+{
+    exvi_schedule *schedule = &heap->schedule;
+    if (!schedule->policy.on_pressure || now - schedule->pressure_checked_ns < PRESSURE_CHECK_NS)
+        return false;
+    schedule->pressure_checked_ns = now;
+    if (schedule->last_full_bytes == heap->allocated_bytes ||
+        now - schedule->pressure_full_ns < PRESSURE_REPEAT_NS || !memory_is_short(heap))
+        return false;
+    schedule->pressure_full_ns = now;
+    return true;
+}
+
+/* What does not go by count. A snapshot needs memory of its own: under pressure the collection takes place here. */
+static void do_slow_conditions(exv_heap *heap)
+{
+    uint64_t now = exvi_clock_ns();
+    if (pressure_is_due(heap, now))
+        exvi_collect_generation(heap, EXVI_OLDEST);
+    else if (interval_is_over(&heap->schedule, now) || bytes_are_over(heap))
+        collect_fully(heap);
+}
+
+static void do_counts(exv_heap *heap)
+{
+    exvi_generations *g = &heap->generations;
+    if (g->count[0] <= g->trigger)
+        return;
+    int generation = exvi_generation_due(g);
+    if (generation == EXVI_OLDEST && heap->flight.active)
+        generation = EXVI_OLDEST - 1; /* it is on its way */
+    if (generation == EXVI_OLDEST)
+        collect_fully(heap);
+    else
+        exvi_collect_generation(heap, generation);
+}
+
+void exvi_policy_step(exv_heap *heap)
+{
+    bool slow = heap->schedule.ticks == 0;
+    if (slow)
+        heap->schedule.ticks = TICKS;
+    if (heap->collector.running)
+        return;
+    exvi_background_step(heap, false, NULL);
+    if (!heap->collector.enabled)
+        return;
+    if (slow)
+        do_slow_conditions(heap);
+    do_counts(heap);
+}
+
+bool exvi_policy_rescue(exv_heap *heap)
+{
+    if (!heap->collector.enabled || heap->collector.running || heap->schedule.last_full_bytes == heap->allocated_bytes)
+        return false;
+    return exvi_collect_generation(heap, EXVI_OLDEST) > 0;
+}
+
+/* --------------------------------------------------------------- public */
+
+void exv_get_policy(const exv_heap *heap, exv_policy *policy)
+{
+    *policy = heap->schedule.policy;
+}
+
+void exv_set_policy(exv_heap *heap, const exv_policy *policy)
+{
+    heap->schedule.policy = *policy;
+}
+
+void exv_poll(exv_heap *heap)
+{
+    exvi_heap_enter(heap, __func__);
+    if (!heap->collector.running) {
+        if (heap->flight.active)
+            exvi_background_step(heap, false, NULL);
+        if (heap->collector.enabled)
+            do_slow_conditions(heap);
+    }
+    exvi_heap_leave(heap);
+}
+
+size_t exv_idle(exv_heap *heap)
+{
+    exvi_heap_enter(heap, __func__);
+    size_t found = 0;
+    if (heap->flight.active)
+        exvi_background_step(heap, false, &found);
+    else if (heap->schedule.policy.on_idle && heap->allocated_bytes != heap->schedule.last_full_bytes)
+        found = collect_fully(heap);
+    exvi_heap_leave(heap);
+    return found;
+}

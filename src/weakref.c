@@ -1,0 +1,195 @@
+/*
+ * weakref: see weakref.h.
+ *
+ * The table is a hash of targets with chaining: `chain` links the first weak references of the targets of a slot, `next` those
+ * of one target. A weak reference is tracked although it refers to nothing, so that a collection knows whether it is itself
+ * unreachable: then its callback is not called, as in Python.
+ */
+#include "weakref.h"
+
+#include "object.h"
+
+#include <string.h>
+
+struct exv_weakref {
+    void *target;      /* NULL: dead */
+    exv_weakref_fn *callback;
+    void *arg;
+    exv_weakref *next; /* to the same target; or to be called next */
+    exv_weakref *chain;
+};
+
+static exv_weakref **slot_of(exv_weakref **slots, size_t room, const void *target)
+{
+    uint64_t hash = ((uintptr_t)target >> 4) * UINT64_C(0x9e3779b97f4a7c15);
+    return &slots[(size_t)(hash >> 32) & (room - 1)];
+}
+
+/* Where the link to the first weak reference to `target` stands. */
+static exv_weakref **find_first(exvi_weakrefs *table, const void *target)
+{
+    exv_weakref **link = slot_of(table->slots, table->room, target);
+    while ((*link)->target != target)
+        link = &(*link)->chain;
+    return link;
+}
+
+static bool grow(exv_heap *heap)
+{
+    exvi_weakrefs *table = &heap->weakrefs;
+    size_t room = table->room ? 2 * table->room : 64;
+    exv_weakref **slots = exv_calloc(heap, room, sizeof *slots);
+    if (!slots)
+        return false;
+    for (size_t i = 0; i < table->room; i++) {
+        for (exv_weakref *ref = table->slots[i], *rest; ref; ref = rest) {
+            rest = ref->chain;
+            exv_weakref **slot = slot_of(slots, room, ref->target);
+            ref->chain = *slot;
+            *slot = ref;
+        }
+    }
+    exv_free(heap, table->slots);
+    table->slots = slots;
+    table->room = room;
+    return true;
+}
+
+exv_weakref *exv_weakref_new(void *target, exv_weakref_fn *callback, void *arg)
+{
+    exvi_object_expect(__func__, target);
+    exv_heap *heap = exvi_heap_of(target);
+    exvi_weakrefs *table = &heap->weakrefs;
+    exvi_header *header = exvi_header_of(target);
+    exv_weakref *ref = exv_new(heap, &exv_weakref_type);
+    if (!ref)
+        return NULL;
+    if (header->flags & EXVI_DYING) /* it cannot be had any more */
+        return ref;
+    if (!(header->flags & EXVI_WEAK) && table->targets >= table->room && !grow(heap)) {
+        exv_decref(ref);
+        return NULL;
+    }
+    ref->target = target;
+    ref->callback = callback;
+    ref->arg = arg;
+    exv_weakref **link;
+    if (header->flags & EXVI_WEAK) {
+        link = find_first(table, target);
+        ref->next = *link; /* the newest is called first, as in Python */
+        ref->chain = ref->next->chain;
+        ref->next->chain = NULL;
+    } else {
+        link = slot_of(table->slots, table->room, target);
+        ref->chain = *link;
+        table->targets++;
+        header->flags |= EXVI_WEAK;
+    }
+    *link = ref;
+    return ref;
+}
+
+void *exv_weakref_incref(exv_weakref *ref)
+{
+    exvi_object_expect(__func__, ref);
+    return exv_incref(ref->target);
+}
+
+/* Take all weak references to a target out of the table; they lead nowhere from now on. */
+static exv_weakref *cut(exv_heap *heap, void *target)
+{
+    exv_weakref **link = find_first(&heap->weakrefs, target);
+    exv_weakref *first = *link;
+    *link = first->chain;
+    first->chain = NULL;
+    heap->weakrefs.targets--;
+    exvi_header_of(target)->flags &= ~(uint32_t)EXVI_WEAK;
+    for (exv_weakref *ref = first; ref; ref = ref->next)
+        ref->target = NULL;
+    return first;
+}
+
+/* Weak references whose callback is to be called, each with a reference of its own, in the order of the calls. */
+typedef struct call_queue {
+    exv_weakref *first, **end;
+} call_queue;
+
+static void enqueue(call_queue *calls, exv_weakref *cut_off)
+{
+    for (exv_weakref *ref = cut_off, *rest; ref; ref = rest) {
+        rest = ref->next;
+        ref->next = NULL;
+        if (!ref->callback || exvi_header_of(ref)->flags & (EXVI_DYING | EXVI_UNREACHABLE))
+            continue;
+        *calls->end = exv_incref(ref);
+        calls->end = &ref->next;
+    }
+}
+
+static void call_all(call_queue *calls)
+{
+    for (exv_weakref *ref = calls->first, *rest; ref; ref = rest) {
+        rest = ref->next;
+        ref->next = NULL;
+        ref->callback(ref, ref->arg);
+        exv_decref(ref);
+    }
+}
+
+void exvi_weakrefs_die(exv_heap *heap, void *target)
+{
+    call_queue calls = {.end = &calls.first};
+    enqueue(&calls, cut(heap, target));
+    call_all(&calls);
+}
+
+void exvi_weakrefs_die_together(exv_heap *heap, void *const *unreachable, size_t count)
+{
+    call_queue calls = {.end = &calls.first};
+    for (size_t i = 0; i < count && heap->weakrefs.targets; i++)
+        if (exvi_header_of(unreachable[i])->flags & EXVI_WEAK)
+            enqueue(&calls, cut(heap, unreachable[i]));
+    call_all(&calls);
+}
+
+void exvi_weakrefs_drop(exv_heap *heap)
+{
+    exv_free(heap, heap->weakrefs.slots);
+    heap->weakrefs = (exvi_weakrefs){0};
+}
+
+/* A weak reference that dies before its target leaves the table. */
+static void leave_table(void *self)
+{
+    exv_weakref *ref = self;
+    if (!ref->target)
+        return;
+    exv_heap *heap = exvi_heap_of(self);
+    exv_weakref **link = find_first(&heap->weakrefs, ref->target);
+    exv_weakref *first = *link;
+    if (first != ref) {
+        while (first->next != ref)
+            first = first->next;
+        first->next = ref->next;
+    } else if (ref->next) {
+        ref->next->chain = ref->chain;
+        *link = ref->next;
+    } else {
+        *link = ref->chain;
+        heap->weakrefs.targets--;
+        exvi_header_of(ref->target)->flags &= ~(uint32_t)EXVI_WEAK;
+    }
+}
+
+static int visit_nothing(void *self, exv_visit_fn *visit, void *arg)
+{
+    (void)self, (void)visit, (void)arg;
+    return 0;
+}
+
+const exv_type exv_weakref_type = {
+    .name = "weakref",
+    .size = sizeof(exv_weakref),
+    .visit = visit_nothing,
+    .destroy = leave_table,
+};

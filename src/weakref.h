@@ -1,0 +1,26 @@
+/*
+ * weakref: weak references, and the table that leads from an object to those on it.
+ *
+ * Invariant: an object has the flag EXVI_WEAK exactly while the table has weak references to it; those lead to it.
+ */
+#ifndef EXVI_WEAKREF_H
+#define EXVI_WEAKREF_H
+
+#include "exuvia.h"
+
+typedef struct exvi_weakrefs {
+    exv_weakref **slots; /* hash of the target -> its weak references, through ->chain and ->next */
+    size_t room;         /* a power of two, or 0 */
+    size_t targets;
+} exvi_weakrefs;
+
+/* The target dies: its weak references lead nowhere from now on; the callbacks of those that are alive are called. */
+void exvi_weakrefs_die(exv_heap *heap, void *target);
+
+/* The same for many at once, as a collection needs it: all are cut before the first callback runs, and weak references
+ * that have the flag EXVI_UNREACHABLE themselves are not called. */
+void exvi_weakrefs_die_together(exv_heap *heap, void *const *unreachable, size_t count);
+
+void exvi_weakrefs_drop(exv_heap *heap);
+
+#endif
