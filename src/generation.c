@@ -42,7 +42,7 @@ void exvi_generation_add(exv_heap *heap, void *object)
 
 static uint32_t words_of(const exvi_page *page)
 {
-    return exvi_object_of(exvi_block_at(page, index));
+    return ((uint32_t)page->capacity + 63) / 64;
 }
 
 static void *object_at(const exvi_page *page, uint32_t index)
