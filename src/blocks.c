@@ -1,0 +1,556 @@
+/*
+ * blocks: size classes, and the pages behind them. See blocks.h.
+ *
+ * A bin allocates from its current page, word by word of the bitmap, until the page is full. The page then goes "away"
+ * and comes back into the bin's list only when an eighth of it is free again, so that a bin does not change pages for
+ * every single block. Frees of any page cost the same; only when `used` falls to `wake` is there more to do.
+ *
+ * In the checked build a free block holds FILL behind its first 16 bytes (an object's header stays readable for the
+ * message about its second death); what wrote there is found when the block is allocated again, or by the check.
+ */
+#include "blocks.h"
+
+#include "platform.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define MEDIUM_UNITS 8
+#define NEVER UINT16_MAX     /* wake: no page has so many blocks */
+#define FILL 0xDD
+#define FILL_FROM ((size_t)16)
+
+#ifdef EXVI_STRESS
+#define AWAY_SHARE 32        /* a page comes back almost at once, or with a block of large size at the last */
+#else
+#define AWAY_SHARE 8
+#endif
+
+/* What a bin without a page allocates from: it has no block, and is never written to. */
+static const exvi_page no_page;
+
+size_t exvi_bin_size(unsigned bin)
+{
+    if (bin < 32)
+        return (bin + 1) * (size_t)16;
+    unsigned doubling = (bin - 32) / 4 + 9, quarter = (bin - 32) % 4;
+    return (size_t)(5 + quarter) << (doubling - 2);
+}
+
+static uint32_t words_of(const exvi_page *page)
+{
+    return (page->capacity + 63u) / 64;
+}
+
+static exvi_page *first_page(void)
+{
+    return (exvi_page *)(uintptr_t)&no_page;
+}
+
+/* ----------------------------------------------------------------- lists */
+
+static void list_page(exvi_bin *bin, exvi_page *page)
+{
+    exv_assert(!page->listed && !page->current);
+    page->listed = true;
+    page->wake = 0;
+    page->prev = NULL;
+    page->next = bin->partial;
+    if (bin->partial)
+        bin->partial->prev = page;
+    bin->partial = page;
+}
+
+static void unlist_page(exvi_bin *bin, exvi_page *page)
+{
+    page->listed = false;
+    *(page->prev ? &page->prev->next : &bin->partial) = page->next;
+    if (page->next)
+        page->next->prev = page->prev;
+}
+
+void exvi_page_list_young(exvi_blocks *blocks, exvi_page *page)
+{
+    if (page->young_listed)
+        return;
+    page->young_listed = true;
+    page->young_prev = NULL;
+    page->young_next = blocks->young;
+    if (blocks->young)
+        blocks->young->young_prev = page;
+    blocks->young = page;
+}
+
+void exvi_page_unlist_young(exvi_blocks *blocks, exvi_page *page)
+{
+    if (!page->young_listed)
+        return;
+    page->young_listed = false;
+    *(page->young_prev ? &page->young_prev->young_next : &blocks->young) = page->young_next;
+    if (page->young_next)
+        page->young_next->young_prev = page->young_prev;
+}
+
+/* ---------------------------------------------------------- checked build */
+
+#ifdef EXVI_CHECKED
+static const char *function_of(const exvi_page *page, const char *raw, const char *object)
+{
+    return page->kind == EXVI_OBJECT ? object : raw;
+}
+
+static bool is_filled(const exvi_page *page, const void *block)
+{
+    const unsigned char *bytes = block;
+    for (size_t i = FILL_FROM; i < page->block_size; i++) {
+        if (bytes[i] != FILL)
+            return false;
+    }
+    return true;
+}
+
+static void fill(const exvi_page *page, void *block)
+{
+    if (page->block_size > FILL_FROM && page->bin != EXVI_BIN_LARGE)
+        memset((char *)block + FILL_FROM, FILL, page->block_size - FILL_FROM);
+}
+
+static void fill_page(const exvi_page *page)
+{
+    for (uint32_t index = 0; index < page->capacity; index++)
+        fill(page, exvi_block_at(page, index));
+}
+
+void exvi_block_bury(exvi_page *page, void *block)
+{
+    const char *function = function_of(page, "exv_free", "exv_decref");
+    if (page->start == NULL)
+        exvi_die(function, "%p is not a block: nothing was ever allocated there", block);
+    uint32_t index = exvi_block_index(page, block);
+    if (index >= page->capacity || exvi_block_at(page, index) != block)
+        exvi_die(function, "%p points inside a block", block);
+    if (page->units == 0 || (page->free[index / 64] >> (index % 64) & 1))
+        exvi_block_misused(page, block);
+    fill(page, block);
+}
+#else
+#define fill_page(page) ((void)0)
+#endif
+
+void exvi_block_misused(const exvi_page *page, const void *block)
+{
+    exvi_die(page->kind == EXVI_OBJECT ? "exv_decref" : "exv_free", "block %p was freed already", block);
+}
+
+/* ----------------------------------------------------------------- pages */
+
+/* An index is exact if the error of the reciprocal, less than one for each 16 bytes of block size, cannot add up to
+ * one block over the whole page. */
+static_assert(((EXVI_UNIT_SIZE * MEDIUM_UNITS) >> 4) * (EXVI_MEDIUM_MAX >> 4) < (uint64_t)1 << 31, "exact indices");
+static_assert(EXVI_UNIT_SIZE / 16 <= 64 * 64, "a bit for each of the smallest blocks");
+static_assert(EXVI_UNIT_SIZE / 32 <= 32 * 64, "a bit for each of the smallest objects");
+
+static uint32_t reciprocal_of(size_t block_size)
+{
+    uint64_t granules = block_size >> 4;
+    return (uint32_t)((((uint64_t)1 << 31) + granules - 1) / granules);
+}
+
+static void set_all_free(exvi_page *page)
+{
+    uint32_t words = words_of(page);
+    memset(page->free, 0xff, words * sizeof page->free[0]);
+    if (page->capacity % 64)
+        page->free[words - 1] = ((uint64_t)1 << (page->capacity % 64)) - 1;
+}
+
+/* A page fresh from the regions, for blocks of one size; all of them are free. */
+static void set_up_page(exvi_page *page, exvi_kind kind, uint8_t bin, size_t block_size)
+{
+    page->kind = (uint8_t)kind;
+    page->bin = bin;
+    page->block_size = block_size;
+    page->capacity = bin == EXVI_BIN_LARGE ? 1 : (uint16_t)(((size_t)page->units << EXVI_UNIT_SHIFT) / block_size);
+    page->reciprocal = bin == EXVI_BIN_LARGE ? 0 : reciprocal_of(block_size);
+    page->wake = 0;
+    page->cursor = 0;
+    page->tally = 0;
+    exv_assert(!page->current && !page->listed && !page->young_listed);
+    set_all_free(page);
+}
+
+static exvi_page *new_page(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
+{
+    size_t block_size = exvi_bin_size(bin);
+    if (kind == EXVI_OBJECT && block_size < 32)
+        block_size = 32;
+    exvi_page *page = exvi_units_take(&blocks->regions, block_size <= EXVI_SMALL_MAX ? 1 : MEDIUM_UNITS);
+    if (!page)
+        return NULL;
+    set_up_page(page, kind, (uint8_t)bin, block_size);
+    fill_page(page);
+    return page;
+}
+
+static void release_page(exvi_blocks *blocks, exvi_page *page)
+{
+    exv_assert(exvi_page_used(page) == 0 && !page->current && !page->listed);
+    exvi_page_unlist_young(blocks, page);
+    blocks->allocations += page->tally >> 16;
+    exvi_units_give(&blocks->regions, page);
+}
+
+static void make_current(exvi_blocks *blocks, exvi_bin *bin, exvi_page *page)
+{
+    page->current = true;
+    page->wake = NEVER;
+    page->cursor = 0;
+    bin->page = page;
+    if (page->kind == EXVI_OBJECT)
+        exvi_page_list_young(blocks, page);
+}
+
+/* The bin's page is full: let it go. */
+static void send_away(exvi_bin *bin)
+{
+    exvi_page *page = bin->page;
+    bin->page = first_page();
+    if (page == first_page())
+        return;
+    exv_assert(exvi_page_used(page) == page->capacity);
+    uint32_t share = page->capacity / AWAY_SHARE;
+    page->current = false;
+    page->wake = (uint16_t)(page->capacity - (share ? share : 1));
+}
+
+/* ------------------------------------------------------------- allocation */
+
+/* Move the cursor to a word with a free block. False: the page is full. */
+static bool move_cursor(exvi_page *page)
+{
+    uint32_t words = words_of(page);
+    for (uint32_t i = 0, word = page->cursor; i < words; i++, word = word + 1 < words ? word + 1 : 0) {
+        if (page->free[word]) {
+            page->cursor = (uint16_t)word;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* No memory for another page: put those into the bin's list that are away with some blocks free. */
+static void list_away(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
+{
+    for (size_t i = 0; i < blocks->regions.count; i++) {
+        exvi_region *region = blocks->regions.sorted[i];
+        for (uint32_t unit = EXVI_META_UNITS; unit < EXVI_UNITS; unit++) {
+            exvi_page *page = &region->page[unit];
+            if (page->units == 0 || page->kind != kind || page->bin != bin || page->listed || page->current)
+                continue;
+            if (exvi_page_used(page) < page->capacity)
+                list_page(&blocks->bin[kind][bin], page);
+        }
+    }
+}
+
+/* The bin's page is full: make another one current. False: no memory. */
+static bool change_page(exvi_blocks *blocks, exvi_kind kind, unsigned number)
+{
+    exvi_bin *bin = &blocks->bin[kind][number];
+    send_away(bin);
+    exvi_page *page = bin->partial;
+    if (!page && (page = new_page(blocks, kind, number))) {
+        make_current(blocks, bin, page);
+        return true;
+    }
+    if (!page)
+        list_away(blocks, kind, number);
+    page = bin->partial;
+    if (!page)
+        return false;
+    unlist_page(bin, page);
+    make_current(blocks, bin, page);
+    return move_cursor(page);
+}
+
+static void *new_large(exvi_blocks *blocks, exvi_kind kind, size_t size, bool young)
+{
+    if (size > SIZE_MAX / 4)
+        return NULL;
+    size_t units = (size + EXVI_UNIT_SIZE - 1) >> EXVI_UNIT_SHIFT;
+    exvi_page *page = exvi_units_take(&blocks->regions, units);
+    if (!page)
+        return NULL;
+    set_up_page(page, kind, EXVI_BIN_LARGE, units << EXVI_UNIT_SHIFT);
+    if (young)
+        exvi_page_list_young(blocks, page);
+    return exvi_page_pop(page, page->free[0], young);
+}
+
+void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size, bool young)
+{
+    exv_assert(size > 0 && (kind == EXVI_OBJECT || !young));
+    if (exvi_fault_hit(EXVI_FAULT_BLOCK))
+        return NULL;
+    if (size > EXVI_MEDIUM_MAX)
+        return new_large(blocks, kind, size, young);
+    unsigned bin = exvi_bin_of(size);
+    exvi_page *page = blocks->bin[kind][bin].page;
+    if (!page->free[page->cursor] && !move_cursor(page)) {
+        if (!change_page(blocks, kind, bin))
+            return NULL;
+        page = blocks->bin[kind][bin].page;
+    }
+    void *block = exvi_page_pop(page, page->free[page->cursor], young);
+#ifdef EXVI_CHECKED
+    if (!is_filled(page, block))
+        exvi_die(function_of(page, "exv_alloc", "exv_new"), "block %p was written to after it was freed", block);
+#endif
+    return block;
+}
+
+void exvi_block_free_slow(exvi_page *page)
+{
+    exvi_blocks *blocks = exvi_region_of(page)->blocks;
+    exv_assert(!page->current);
+    if (exvi_page_used(page) > 0) {
+        list_page(&blocks->bin[page->kind][page->bin], page);
+        return;
+    }
+    if (page->listed)
+        unlist_page(&blocks->bin[page->kind][page->bin], page);
+    release_page(blocks, page);
+}
+
+bool exvi_block_resize(exvi_page *page, size_t size)
+{
+    if (page->bin != EXVI_BIN_LARGE)
+        return size <= page->block_size && size > page->block_size / 2;
+    size_t units = (size + EXVI_UNIT_SIZE - 1) >> EXVI_UNIT_SHIFT;
+    if (size <= EXVI_MEDIUM_MAX || size > SIZE_MAX / 4)
+        return false;
+    exvi_blocks *blocks = exvi_region_of(page)->blocks;
+    if (exvi_units_resize(&blocks->regions, page, units))
+        page->block_size = units << EXVI_UNIT_SHIFT;
+    return size <= page->block_size && size > page->block_size / 2;
+}
+
+/* -------------------------------------------------------- look-up and walk */
+
+bool exvi_block_find(const exvi_blocks *blocks, const void *address, exvi_page **page, uint32_t *index)
+{
+    exvi_region *region = exvi_regions_find(&blocks->regions, address);
+    size_t offset = (uintptr_t)address - (uintptr_t)region;
+    size_t unit = offset >> EXVI_UNIT_SHIFT;
+    if (!region || unit < EXVI_META_UNITS || unit >= EXVI_UNITS)
+        return false;
+    exvi_page *found = &region->page[unit];
+    found -= found->lead;
+    if (found->units == 0)
+        return false;
+    uint32_t i = exvi_block_index(found, address);
+    if (i >= found->capacity || exvi_block_at(found, i) != address || (found->free[i / 64] >> (i % 64) & 1))
+        return false;
+    *page = found;
+    *index = i;
+    return true;
+}
+
+/* Hand out live blocks of one page from `cursor` on. False: no room for all of a word's blocks. */
+static bool walk_page(const exvi_page *page, exvi_block_cursor *cursor, void **out, size_t room, size_t *count)
+{
+    uintptr_t start = (uintptr_t)page->start;
+    size_t first = cursor->address > start ? (cursor->address - start + page->block_size - 1) / page->block_size : 0;
+    for (size_t index = first; index < page->capacity; index = (index / 64 + 1) * 64) {
+        size_t base = index & ~(size_t)63;
+        uint64_t live = ~page->free[index / 64] & (~(uint64_t)0 << (index % 64));
+        if (page->capacity - base < 64)
+            live &= ((uint64_t)1 << (page->capacity - base)) - 1;
+        for (; live; live &= live - 1) {
+            if (*count == room)
+                return false;
+            char *block = exvi_block_at(page, (uint32_t)base + (uint32_t)__builtin_ctzll(live));
+            out[(*count)++] = block;
+            cursor->address = (uintptr_t)block + 1;
+        }
+    }
+    return true;
+}
+
+size_t exvi_blocks_next(const exvi_blocks *blocks, exvi_kind kind, exvi_block_cursor *cursor, void **out, size_t room)
+{
+    size_t count = 0;
+    size_t position = exvi_regions_position(&blocks->regions, (void *)cursor->address);
+    for (; position < blocks->regions.count; position++) {
+        exvi_region *region = blocks->regions.sorted[position];
+        size_t offset = cursor->address > (uintptr_t)region ? cursor->address - (uintptr_t)region : 0;
+        size_t unit = offset >> EXVI_UNIT_SHIFT;
+        if (unit < EXVI_META_UNITS)
+            unit = EXVI_META_UNITS;
+        else if (unit < EXVI_UNITS)
+            unit -= region->page[unit].lead;
+        while (unit < EXVI_UNITS) {
+            const exvi_page *page = &region->page[unit];
+            if (page->units > 0 && page->kind == kind && !walk_page(page, cursor, out, room, &count))
+                return count;
+            unit += page->units > 0 ? page->units : 1;
+            cursor->address = (uintptr_t)region + (unit << EXVI_UNIT_SHIFT);
+        }
+        cursor->address = (uintptr_t)region + region->size;
+    }
+    return count;
+}
+
+/* -------------------------------------------------- all blocks: begin to end */
+
+void exvi_blocks_init(exvi_blocks *blocks, void *owner, size_t limit_bytes, bool huge_pages)
+{
+    *blocks = (exvi_blocks){.owner = owner};
+    for (unsigned bin = 0; bin < EXVI_KINDS * EXVI_BINS; bin++)
+        blocks->bin[bin / EXVI_BINS][bin % EXVI_BINS].page = first_page();
+    exvi_regions_init(&blocks->regions, blocks, limit_bytes, huge_pages);
+}
+
+void exvi_blocks_drop(exvi_blocks *blocks)
+{
+    exvi_regions_drop(&blocks->regions);
+}
+
+size_t exvi_blocks_trim(exvi_blocks *blocks)
+{
+    for (unsigned i = 0; i < EXVI_KINDS * EXVI_BINS; i++) {
+        exvi_bin *bin = &blocks->bin[i / EXVI_BINS][i % EXVI_BINS];
+        exvi_page *page = bin->page;
+        if (page == first_page() || exvi_page_used(page) > 0)
+            continue;
+        bin->page = first_page();
+        page->current = false;
+        release_page(blocks, page);
+    }
+    return exvi_regions_trim(&blocks->regions);
+}
+
+void exvi_blocks_settle(exvi_blocks *blocks)
+{
+    exvi_regions_settle(&blocks->regions);
+}
+
+/* ------------------------------------------------------------ sums and checks */
+
+/* The next page at `unit` or behind it, or NULL; `unit` moves behind it. */
+static exvi_page *next_page(exvi_region *region, uint32_t *unit)
+{
+    while (*unit < EXVI_UNITS) {
+        exvi_page *page = &region->page[*unit];
+        *unit += page->units > 0 ? page->units : 1;
+        if (page->units > 0)
+            return page;
+    }
+    return NULL;
+}
+
+void exvi_blocks_count(const exvi_blocks *blocks, exvi_blocks_sum *sum)
+{
+    const exvi_regions *regions = &blocks->regions;
+    *sum = (exvi_blocks_sum){.allocations = blocks->allocations};
+    for (size_t i = 0; i < regions->count; i++) {
+        uint32_t unit = EXVI_META_UNITS;
+        for (exvi_page *page; (page = next_page(regions->sorted[i], &unit));) {
+            sum->used_bytes += exvi_page_used(page) * page->block_size;
+            sum->live[page->kind] += exvi_page_used(page);
+            sum->allocations += page->tally >> 16;
+        }
+    }
+    size_t index_bytes = regions->room * sizeof *regions->sorted;
+    sum->held_bytes = regions->arena.held_bytes + index_bytes;
+    sum->metadata_bytes = regions->count * EXVI_META_UNITS * EXVI_UNIT_SIZE + index_bytes;
+    sum->free_bytes = sum->held_bytes - sum->used_bytes - sum->metadata_bytes;
+    sum->frees = sum->allocations - sum->live[EXVI_RAW] - sum->live[EXVI_OBJECT];
+}
+
+static const char *check_bitmaps(const exvi_page *page)
+{
+    uint32_t free_blocks = 0;
+    bool is_young = false;
+    for (uint32_t word = 0; word < words_of(page); word++) {
+        free_blocks += (uint32_t)__builtin_popcountll(page->free[word]);
+        if (page->kind != EXVI_OBJECT)
+            continue;
+        is_young = is_young || page->young[0][word] || page->young[1][word];
+        if ((page->young[0][word] | page->young[1][word]) & page->free[word])
+            return "a free block is in a young generation";
+        if (page->young[0][word] & page->young[1][word])
+            return "an object is in two generations";
+    }
+    if (free_blocks + exvi_page_used(page) != page->capacity)
+        return "used and free blocks of a page do not add up to its capacity";
+    if (page->capacity % 64 && page->free[page->capacity / 64] >> (page->capacity % 64))
+        return "a block behind the last one of a page is free";
+    if (is_young && !page->young_listed)
+        return "a page with young objects is not in the list of such";
+    return NULL;
+}
+
+#ifdef EXVI_CHECKED
+static const char *check_fill(const exvi_page *page)
+{
+    for (uint32_t i = 0; i < page->capacity; i++) {
+        if ((page->free[i / 64] >> (i % 64) & 1) && !is_filled(page, exvi_block_at(page, i)))
+            return "a block was written to after it was freed";
+    }
+    return NULL;
+}
+#else
+#define check_fill(page) NULL
+#endif
+
+static const char *check_page(const exvi_blocks *blocks, const exvi_page *page)
+{
+    if (page->lead != 0 || page->capacity == 0 || page->start == NULL)
+        return "a page is not set up";
+    for (uint32_t i = 1; i < page->units && !exvi_region_of(page)->single; i++) {
+        if (page[i].lead != i || page[i].units != 0)
+            return "a unit does not lead back to its page";
+    }
+    if (exvi_page_used(page) == 0 && !page->current)
+        return "a page without live blocks was kept";
+    if (page->current && (page->listed || blocks->bin[page->kind][page->bin].page != page))
+        return "a page is current that its bin does not allocate from";
+    if (page->current && page->kind == EXVI_OBJECT && !page->young_listed)
+        return "a current page of objects is not in the list of young ones";
+    if (!page->current && !page->listed && exvi_page_used(page) <= page->wake)
+        return "a page with free blocks is in no list";
+    const char *wrong = check_bitmaps(page);
+    return wrong ? wrong : check_fill(page);
+}
+
+static const char *check_lists(const exvi_blocks *blocks, size_t listed, size_t young)
+{
+    for (unsigned i = 0; i < EXVI_KINDS * EXVI_BINS; i++) {
+        for (exvi_page *page = blocks->bin[i / EXVI_BINS][i % EXVI_BINS].partial; page; page = page->next, listed--) {
+            if (!page->listed || page->kind != i / EXVI_BINS || page->bin != i % EXVI_BINS ||
+                exvi_page_used(page) == page->capacity || (page->next && page->next->prev != page))
+                return "a bin's list of pages is wrong";
+        }
+    }
+    for (exvi_page *page = blocks->young; page; page = page->young_next, young--) {
+        if (!page->young_listed || page->kind != EXVI_OBJECT || (page->young_next && page->young_next->young_prev != page))
+            return "the list of young pages is wrong";
+    }
+    return listed || young ? "a page says that it is in a list, and is not" : NULL;
+}
+
+const char *exvi_blocks_check(const exvi_blocks *blocks)
+{
+    size_t listed = 0, young = 0;
+    const char *wrong = exvi_regions_check(&blocks->regions);
+    for (size_t i = 0; i < blocks->regions.count && !wrong; i++) {
+        uint32_t unit = EXVI_META_UNITS;
+        for (exvi_page *page; !wrong && (page = next_page(blocks->regions.sorted[i], &unit));) {
+            listed += page->listed;
+            young += page->young_listed;
+            wrong = check_page(blocks, page);
+        }
+    }
+    return wrong ? wrong : check_lists(blocks, listed, young);
+}
