@@ -4,8 +4,9 @@
  * No other file calls the system. Linux is first class; a call that a system lacks
  * answers "no" (NULL, false, -ENOSYS) and the caller has a way without it.
  *
- * Invariant: no function here allocates from the C library, so that each may run in a
- * snapshot child and inside a collection.
+ * Invariant: no function here allocates from the C library, takes a lock or keeps a
+ * descriptor, so that each may run in a snapshot child, inside a collection and in
+ * any number of threads at once.
  *
  * In the checked build every call first asks exvi_fault_hit(), through which the tests
  * make system calls fail.
@@ -18,14 +19,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Memory. `align` is a power of two, at least a system page. Mapped memory reads as zero.
- * exvi_map() reserves address space only: nothing is resident before it is touched. */
+/* Memory. `align` is a power of two. Mapped memory reads as zero. exvi_map() reserves address
+ * space only: nothing is resident before it is touched. Sizes are rounded up to whole pages;
+ * parts of a mapping may be unmapped, purged, advised and protected. */
 void *exvi_map(size_t size, size_t align);           /* private; NULL: no memory */
 void *exvi_map_shared(size_t size);                  /* anonymous, seen by a snapshot child too */
 void exvi_unmap(void *start, size_t size);
 bool exvi_purge(void *start, size_t size);           /* resident pages go back; reads as zero */
 bool exvi_advise_huge(void *start, size_t size);     /* wish for 2 MiB pages */
-bool exvi_wipe_on_fork(void *page, size_t size);     /* reads as zero in any forked process */
 bool exvi_protect(void *start, size_t size, bool writable);
 size_t exvi_page_size(void);
 
@@ -34,51 +35,64 @@ uint64_t exvi_cpu_ns(void);                          /* CPU time of this process
 unsigned exvi_processors(void);                      /* that this process may run on */
 void exvi_sleep_ns(uint64_t ns);
 uint64_t exvi_thread_id(void);                       /* unique among live threads, never 0 */
+int32_t exvi_own_pid(void);                          /* asked anew each time: right after a fork */
+int32_t exvi_parent_pid(void);
+void exvi_random(void *buffer, size_t size);         /* at most 256 bytes that nobody can guess, for keys of hashes */
 
-/* A copy-on-write child that shares the descriptor table, sends no signal when it ends and
- * starts with all signals blocked. 0 in the child, its pid in the parent, -errno if refused.
- * The child may call only this file, and leaves by exvi_child_exit(). */
+/* A copy-on-write child that sends no signal when it ends, is seen by no wait but
+ * exvi_child_ended(), and starts with all signals blocked. 0 in the child, its pid in the
+ * parent, -errno if refused; the parent's signal mask is as before. The child may call only
+ * this file, settles first, and leaves by exvi_child_exit(). */
 int32_t exvi_clone(void);
 
-/* In the child: no core, not dumpable, lowest priority, a name for process lists, and death by
- * SIGALRM after `deadline_ns` even if it hangs. */
+/* In the child: no descriptor (none of the parent's stays open because of the child), no core,
+ * not dumpable, low priority, the OOM killer's first choice, a name of up to 15 bytes for
+ * process lists, and death by SIGALRM `deadline_ns` from now even if it hangs. */
 void exvi_child_settle(const char *name, uint64_t deadline_ns);
 _Noreturn void exvi_child_exit(int status);
-int32_t exvi_parent_pid(void);
-int32_t exvi_own_pid(void);                          /* asked anew: right after a fork */
-void exvi_child_prefer_oom(int32_t pid);             /* let the OOM killer take the child first */
 
-/* True once the child has ended and is reaped; *status as from waitpid(), or -1 when it is not ours. */
+/* True once the child has ended and is reaped; *status as from waitpid(), or -1 when there is no
+ * such child of this process. Any thread may ask. A child that was told to end still needs some
+ * milliseconds for each GB of its page tables. */
 bool exvi_child_ended(int32_t pid, int *status);
-void exvi_child_kill(int32_t pid);
+bool exvi_status_is_timeout(int status);             /* ended by the watchdog of exvi_child_settle() */
+void exvi_child_kill(int32_t pid);                   /* only while it is not reaped */
 
 /* Wait until *word differs from `seen`, or the time is over; spurious returns happen. The word
  * may lie in shared memory. */
 void exvi_wait_word(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns);
 void exvi_wake_word(_Atomic uint32_t *word);
 
-/* The control group's memory, cgroup v2. limit: the smaller of memory.high and memory.max of the
- * group and its parents; 0: none known. Opens, reads and closes files: some 20 microseconds. */
+/* The control group's memory, cgroup v2 or v1. A group and each of its parents may have a limit;
+ * told is the one with the least room left. Opens, reads and closes files: some 20 microseconds,
+ * the first time more. False: no group is known. */
 typedef struct exvi_memory_state {
-    uint64_t limit_bytes;
-    uint64_t used_bytes;
-    double pressure_percent; /* share of the last 10 s in which some task waited for memory */
+    uint64_t limit_bytes;    /* the smaller of memory.high and memory.max; 0: none */
+    uint64_t used_bytes;     /* under that limit, without file pages the system can drop at once */
+    double pressure_percent; /* share of the last 10 s in which some task of the group waited for memory */
 } exvi_memory_state;
 bool exvi_memory_read(exvi_memory_state *state);
-void exvi_memory_root_set(const char *folder); /* where to look instead of /sys/fs/cgroup; tests */
+
+/* For tests: a folder that stands for the mount of cgroup v2, its file `self` for /proc/self/cgroup
+ * (without it, the folder is the process's group). NULL: the real ones again. */
+void exvi_memory_root_set(const char *folder);
 
 uint64_t exvi_resident_bytes(void); /* of this process; 0: unknown */
+uint64_t exvi_peak_bytes(void);     /* the most that was resident; starts anew in a snapshot child */
 
-/* Fault injection, checked build only. A fault makes the n-th call from now of its kind fail
- * (n == 0: none), and with `lasting` every one after it. */
+/* Fault injection. A fault makes the n-th call from now of its kind fail (n == 0: none), and with
+ * `lasting` every one after it. */
+#ifdef EXVI_CHECKED
 typedef enum exvi_fault {
-    EXVI_FAULT_MAP, EXVI_FAULT_MAP_SHARED, EXVI_FAULT_ADVISE, EXVI_FAULT_CLONE,
+    EXVI_FAULT_MAP,
+    EXVI_FAULT_MAP_SHARED,
+    EXVI_FAULT_ADVISE,
+    EXVI_FAULT_CLONE,
     EXVI_FAULT_BLOCK, /* an allocation from a heap */
     EXVI_FAULTS
 } exvi_fault;
 void exvi_fault_set(exvi_fault fault, uint64_t nth, bool lasting);
 uint64_t exvi_fault_calls(exvi_fault fault); /* calls of this kind since the last set */
-#ifdef EXVI_CHECKED
 bool exvi_fault_hit(exvi_fault fault);
 #else
 #define exvi_fault_hit(fault) false
