@@ -7,7 +7,7 @@
  * Rules of the value files:
  *  - A type's functions and every exv_decref() may run the program's code, which may change any container. A container
  *    is therefore brought into its new state first, and what it lost is given up last.
- *  - exv_alloc() and its family run nobody's code.
+ *  - exv_alloc() and its family run nobody's code, nor does making an object of a simple type.
  *  - A call that fails leaves everything as it was.
  */
 #ifndef EXVI_VALUE_H

@@ -1,0 +1,303 @@
+/*
+ * number: int and float.
+ *
+ * Both are immutable and simple. Small ints exist once in a heap and are immortal. Arithmetic is checked: a result that
+ * does not fit 64 bits is an error, never a wrong number.
+ *
+ * The repr of a float is the shortest decimal that reads back as the same float and, among those, the nearest. It is found
+ * by trying: the C library rounds correctly both ways.
+ */
+#include "number.h"
+
+#include "error.h"
+#include "hash.h"
+#include "text.h"
+#include "value.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct exv_int {
+    int64_t value;
+};
+
+struct exv_float {
+    double value;
+};
+
+/* ------------------------------------------------------------------ int */
+
+static exv_int *new_int(exv_heap *heap, int64_t value)
+{
+    exv_int *self = exv_new(heap, &exv_int_type);
+    if (self)
+        self->value = value;
+    else
+        exvi_no_memory(heap);
+    return self;
+}
+
+exv_int *exv_int_new(exv_heap *heap, int64_t value)
+{
+    if (value < EXVI_SMALL_INT_MIN || value > EXVI_SMALL_INT_MAX)
+        return new_int(heap, value);
+    exv_int **place = &exvi_heap_values(heap)->small[value - EXVI_SMALL_INT_MIN];
+    if (!*place) {
+        exv_int *small = new_int(heap, value);
+        if (!small)
+            return NULL;
+        exv_make_immortal(small);
+        *place = small;
+    }
+    return *place; /* an immortal object needs no counting */
+}
+
+int64_t exv_int_value(const exv_int *self)
+{
+    exvi_need_type(__func__, self, &exv_int_type);
+    return self->value;
+}
+
+static exv_status give_int(exv_heap *heap, int64_t value, exv_int **result)
+{
+    exv_int *made = exv_int_new(heap, value);
+    if (!made)
+        return EXV_NO_MEMORY;
+    *result = made;
+    return EXV_OK;
+}
+
+static exv_status overflow(exv_heap *heap, const exv_int *a, const char *operation, const exv_int *b)
+{
+    return exvi_error(heap, EXV_OVERFLOW_ERROR, "%lld %s %lld does not fit 64 bits", (long long)a->value, operation,
+                      (long long)b->value);
+}
+
+static void need_ints(const char *function, const exv_int *a, const exv_int *b)
+{
+    exvi_need_value(function, a, b);
+    exvi_need_type(function, a, &exv_int_type);
+    exvi_need_type(function, b, &exv_int_type);
+}
+
+exv_status exv_int_add(exv_int *a, exv_int *b, exv_int **result)
+{
+    need_ints(__func__, a, b);
+    exv_heap *heap = exv_get_heap(a);
+    int64_t sum;
+    if (__builtin_add_overflow(a->value, b->value, &sum))
+        return overflow(heap, a, "+", b);
+    return give_int(heap, sum, result);
+}
+
+exv_status exv_int_subtract(exv_int *a, exv_int *b, exv_int **result)
+{
+    need_ints(__func__, a, b);
+    exv_heap *heap = exv_get_heap(a);
+    int64_t difference;
+    if (__builtin_sub_overflow(a->value, b->value, &difference))
+        return overflow(heap, a, "-", b);
+    return give_int(heap, difference, result);
+}
+
+exv_status exv_int_multiply(exv_int *a, exv_int *b, exv_int **result)
+{
+    need_ints(__func__, a, b);
+    exv_heap *heap = exv_get_heap(a);
+    int64_t product;
+    if (__builtin_mul_overflow(a->value, b->value, &product))
+        return overflow(heap, a, "*", b);
+    return give_int(heap, product, result);
+}
+
+exv_status exv_int_floor_divide(exv_int *a, exv_int *b, exv_int **result)
+{
+    need_ints(__func__, a, b);
+    exv_heap *heap = exv_get_heap(a);
+    if (b->value == 0)
+        return exvi_error(heap, EXV_ZERO_DIVISION_ERROR, "integer division or modulo by zero");
+    if (a->value == INT64_MIN && b->value == -1)
+        return overflow(heap, a, "//", b);
+    int64_t quotient = a->value / b->value;
+    bool rounded_up = a->value % b->value != 0 && (a->value < 0) != (b->value < 0);
+    return give_int(heap, quotient - rounded_up, result);
+}
+
+exv_status exv_int_modulo(exv_int *a, exv_int *b, exv_int **result)
+{
+    need_ints(__func__, a, b);
+    exv_heap *heap = exv_get_heap(a);
+    if (b->value == 0)
+        return exvi_error(heap, EXV_ZERO_DIVISION_ERROR, "integer modulo by zero");
+    int64_t rest = b->value == -1 ? 0 : a->value % b->value; /* INT64_MIN % -1 is undefined in C */
+    if (rest != 0 && (rest < 0) != (b->value < 0))
+        rest += b->value;
+    return give_int(heap, rest, result);
+}
+
+static exv_str *int_repr(void *object)
+{
+    exvi_text text;
+    exvi_text_begin(&text, exv_get_heap(object));
+    exvi_text_format(&text, "%lld", (long long)((exv_int *)object)->value);
+    return exvi_text_take(&text);
+}
+
+static exv_status int_hash(void *object, uint64_t *result)
+{
+    *result = exvi_hash_int(((exv_int *)object)->value);
+    return EXV_OK;
+}
+
+/* ---------------------------------------------------------------- float */
+
+exv_float *exv_float_new(exv_heap *heap, double value)
+{
+    exv_float *self = exv_new(heap, &exv_float_type);
+    if (self)
+        self->value = value;
+    else
+        exvi_no_memory(heap);
+    return self;
+}
+
+double exv_float_value(const exv_float *self)
+{
+    exvi_need_type(__func__, self, &exv_float_type);
+    return self->value;
+}
+
+/* The significant digits of a positive float: value == 0.DIGITS * 10^point. */
+typedef struct decimal {
+    char digits[18];
+    int count;
+    int point;
+} decimal;
+
+/* Round to `count` digits; true if that reads back as the value. The locale's decimal point may be anything. */
+static bool round_to(double value, int count, decimal *result)
+{
+    char text[48];
+    snprintf(text, sizeof text, "%.*e", count - 1, value);
+    const char *place = text;
+    result->count = 0;
+    for (; *place != 'e'; place++)
+        if (*place >= '0' && *place <= '9')
+            result->digits[result->count++] = *place;
+    result->point = atoi(place + 1) + 1;
+    return strtod(text, NULL) == value;
+}
+
+/* A float that is not subnormal keeps any 15 digits, so if one of up to 15 digits is the answer, rounding to 15 gives it,
+ * with zeros at its end. */
+static void shortest_digits(double value, decimal *result)
+{
+    for (int count = isnormal(value) ? 15 : 1; !round_to(value, count, result); count++)
+        ;
+    while (result->count > 1 && result->digits[result->count - 1] == '0')
+        result->count--;
+}
+
+static size_t write_exponent(const decimal *d, char *text)
+{
+    const char *point = d->count > 1 ? "." : "";
+    return (size_t)sprintf(text, "%c%s%.*se%+03d", d->digits[0], point, d->count - 1, d->digits + 1, d->point - 1);
+}
+
+/* -4 < point <= 16, as Python decides it. */
+static size_t write_fixed(const decimal *d, char *text)
+{
+    if (d->point <= 0)
+        return (size_t)sprintf(text, "0.%.*s%.*s", -d->point, "000", d->count, d->digits);
+    if (d->point >= d->count)
+        return (size_t)sprintf(text, "%.*s%.*s.0", d->count, d->digits, d->point - d->count, "0000000000000000");
+    return (size_t)sprintf(text, "%.*s.%.*s", d->point, d->digits, d->count - d->point, d->digits + d->point);
+}
+
+size_t exvi_float_write(double value, char text[EXVI_FLOAT_TEXT])
+{
+    if (isnan(value))
+        return (size_t)sprintf(text, "nan");
+    size_t sign = signbit(value) != 0;
+    if (sign)
+        *text++ = '-';
+    if (isinf(value))
+        return sign + (size_t)sprintf(text, "inf");
+    if (value == 0)
+        return sign + (size_t)sprintf(text, "0.0");
+    decimal d;
+    shortest_digits(fabs(value), &d);
+    return sign + (d.point > -4 && d.point <= 16 ? write_fixed(&d, text) : write_exponent(&d, text));
+}
+
+static exv_str *float_repr(void *object)
+{
+    char digits[EXVI_FLOAT_TEXT];
+    exvi_text text;
+    exvi_text_begin(&text, exv_get_heap(object));
+    exvi_text_add(&text, digits, exvi_float_write(((exv_float *)object)->value, digits));
+    return exvi_text_take(&text);
+}
+
+/* A NaN equals nothing, so each may have a hash of its own: they do not pile up in a table. */
+static exv_status float_hash(void *object, uint64_t *result)
+{
+    double value = ((exv_float *)object)->value;
+    *result = isnan(value) ? exvi_hash_address(object) : exvi_hash_float(value);
+    return EXV_OK;
+}
+
+/* ------------------------------------------------------------- equality */
+
+bool exvi_is_number(const exv_type *type)
+{
+    return type == &exv_int_type || type == &exv_float_type || type == &exv_bool_type;
+}
+
+static int64_t whole_value(const void *number)
+{
+    return exv_get_type(number) == &exv_bool_type ? exv_bool_value(number) : ((const exv_int *)number)->value;
+}
+
+/* 2^63 is the first float beyond the ints; below it, a whole float converts exactly. */
+static bool float_equals_int(double value, int64_t whole)
+{
+    const double end = 9223372036854775808.0;
+    return value >= -end && value < end && (double)(int64_t)value == value && (int64_t)value == whole;
+}
+
+bool exvi_number_equal(const void *a, const void *b)
+{
+    bool a_float = exv_get_type(a) == &exv_float_type, b_float = exv_get_type(b) == &exv_float_type;
+    if (a_float && b_float)
+        return ((const exv_float *)a)->value == ((const exv_float *)b)->value;
+    if (a_float)
+        return float_equals_int(((const exv_float *)a)->value, whole_value(b));
+    if (b_float)
+        return float_equals_int(((const exv_float *)b)->value, whole_value(a));
+    return whole_value(a) == whole_value(b);
+}
+
+static exv_status number_equal(void *self, void *other, bool *result)
+{
+    *result = exvi_number_equal(self, other);
+    return EXV_OK;
+}
+
+const exv_type exv_int_type = {
+    .name = "int",
+    .size = sizeof(exv_int),
+    .repr = int_repr,
+    .equal = number_equal,
+    .hash = int_hash,
+};
+
+const exv_type exv_float_type = {
+    .name = "float",
+    .size = sizeof(exv_float),
+    .repr = float_repr,
+    .equal = number_equal,
+    .hash = float_hash,
+};

@@ -1,0 +1,20 @@
+/*
+ * number: what other files need of int and float beyond exuvia.h.
+ */
+#ifndef EXVI_NUMBER_H
+#define EXVI_NUMBER_H
+
+#include "exuvia.h"
+
+/* Enough for any repr of a float, with its NUL. */
+#define EXVI_FLOAT_TEXT 32
+
+/* Write Python's repr of a float, whatever the locale; returns its length. */
+size_t exvi_float_write(double value, char text[EXVI_FLOAT_TEXT]);
+
+bool exvi_is_number(const exv_type *type); /* bool, int or float */
+
+/* Are two numbers of whatever types equal? Exact, also where a float cannot hold the int. */
+bool exvi_number_equal(const void *a, const void *b);
+
+#endif

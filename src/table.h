@@ -1,0 +1,61 @@
+/*
+ * table: the hash table of dicts, sets, attributes and names. It keeps the order of insertion.
+ *
+ *     entries -> | 0 .. filled - 1: in order of insertion, removed ones with key NULL | .. room - 1 | slots |
+ *     slot       number of an entry + 1, or 0; linear probing from a place that the hash decides
+ *
+ * Slots are 1, 2, 4 or 8 bytes wide, as the largest number needs. The layout is that of Raymond Hettinger's compact dict
+ * (2012); probing, growth and the choice of places are our own.
+ *
+ * Invariants: live <= filled <= room < number of slots, so a search ends; each filled entry, removed or not, has one slot.
+ *
+ * Owns a reference to each key and value; a value may be NULL (sets). Belongs to one object and takes its heap as an
+ * argument. Comparing keys and dropping references may run the program's code, which may change the table: a search then
+ * begins anew, and an entry that was found is good until the next call.
+ */
+#ifndef EXVI_TABLE_H
+#define EXVI_TABLE_H
+
+#include "text.h"
+
+typedef struct exvi_entry {
+    uint64_t hash;
+    void *key;
+    void *value;
+} exvi_entry;
+
+typedef struct exvi_table {
+    exvi_entry *entries; /* NULL: an empty table; all zero is a valid one */
+    size_t live;
+    size_t filled;
+    uint32_t version;    /* differs after any insertion, removal or clearing */
+    uint32_t bits;       /* 2^bits slots */
+} exvi_table;
+
+/* *found: the entry whose key is `key` or equals it, or NULL. Fails as comparing fails. */
+exv_status exvi_table_find(exv_heap *heap, const exvi_table *table, void *key, uint64_t hash, exvi_entry **found);
+
+/* The same for a table whose keys are all str; runs no code. */
+exvi_entry *exvi_table_find_text(exv_heap *heap, const exvi_table *table, const char *utf8, size_t size, uint64_t hash);
+
+/* A new entry, for a key that is not there; EXV_NO_MEMORY or EXV_OK. Runs no code. */
+exv_status exvi_table_insert(exv_heap *heap, exvi_table *table, void *key, uint64_t hash, void *value);
+
+/* The same with a new str as key; EXV_UNICODE_ERROR when it would not be one. */
+exv_status exvi_table_insert_text(exv_heap *heap, exvi_table *table, const char *name, uint64_t hash, void *value);
+
+/* Another value for an entry. */
+void exvi_table_replace(exvi_entry *entry, void *value);
+
+void exvi_table_remove(exvi_table *table, exvi_entry *entry);
+void exvi_table_clear(exv_heap *heap, exvi_table *table);
+
+/* Walk in order of insertion, from position 0; NULL at the end. */
+exvi_entry *exvi_table_next(const exvi_table *table, size_t *position);
+
+/* Add the entries as Python shows them: {key: value, ...}, or {key, ...} where there are no values. */
+void exvi_table_add_repr(const exvi_table *table, exvi_text *text);
+
+int exvi_table_visit(const exvi_table *table, exv_visit_fn *visit, void *arg);
+
+#endif

@@ -1,0 +1,295 @@
+/*
+ * value: see value.h. None, True and False; repr, str, print, equality and hash of any object.
+ *
+ * Invariant: depth == how many repr, equality and hash functions of types are running, and `printing` leads through the
+ * containers among them whose repr is being made. Both are 0 whenever the program's own code runs outside of them.
+ */
+#include "value.h"
+
+#include "error.h"
+#include "die.h"
+#include "hash.h"
+#include "number.h"
+#include "platform.h"
+#include "str.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct exv_bool {
+    bool value;
+};
+
+/* ----------------------------------------------------------- singletons */
+
+bool exvi_values_init(exv_heap *heap)
+{
+    exvi_values *values = exvi_heap_values(heap);
+    exvi_random(values->hash_key, sizeof values->hash_key);
+    exvi_random(&values->slot_factor, sizeof values->slot_factor);
+    values->slot_factor |= 1;
+    values->none = exv_new(heap, &exv_none_type);
+    values->truth[false] = exv_new(heap, &exv_bool_type);
+    values->truth[true] = exv_new(heap, &exv_bool_type);
+    if (!values->none || !values->truth[false] || !values->truth[true])
+        return false;
+    values->truth[true]->value = true;
+    exv_make_immortal(values->none);
+    exv_make_immortal(values->truth[false]);
+    exv_make_immortal(values->truth[true]);
+    return true;
+}
+
+void exvi_values_drop(exv_heap *heap)
+{
+    exvi_values *values = exvi_heap_values(heap);
+    values->none = NULL;
+    memset(values->truth, 0, sizeof values->truth);
+    memset(values->small, 0, sizeof values->small);
+}
+
+exv_none *exv_get_none(exv_heap *heap)
+{
+    return exvi_heap_values(heap)->none;
+}
+
+exv_bool *exv_get_bool(exv_heap *heap, bool value)
+{
+    return exvi_heap_values(heap)->truth[value];
+}
+
+bool exv_bool_value(const exv_bool *self)
+{
+    exvi_need_type(__func__, self, &exv_bool_type);
+    return self->value;
+}
+
+static exv_str *none_repr(void *self)
+{
+    return exvi_str_new_valid(exv_get_heap(self), "None", 4);
+}
+
+static exv_str *bool_repr(void *self)
+{
+    const char *name = ((exv_bool *)self)->value ? "True" : "False";
+    return exvi_str_new_valid(exv_get_heap(self), name, strlen(name));
+}
+
+static exv_status bool_equal(void *self, void *other, bool *result)
+{
+    *result = exvi_number_equal(self, other);
+    return EXV_OK;
+}
+
+static exv_status bool_hash(void *self, uint64_t *result)
+{
+    *result = ((exv_bool *)self)->value;
+    return EXV_OK;
+}
+
+const exv_type exv_none_type = {.name = "NoneType", .repr = none_repr};
+
+const exv_type exv_bool_type = {
+    .name = "bool",
+    .size = sizeof(exv_bool),
+    .repr = bool_repr,
+    .equal = bool_equal,
+    .hash = bool_hash,
+};
+
+/* ---------------------------------------------------------------- depth */
+
+exv_status exvi_descend(exv_heap *heap, const char *what)
+{
+    exvi_values *values = exvi_heap_values(heap);
+    if (values->depth >= EXVI_DEPTH_LIMIT)
+        return exvi_error(heap, EXV_RECURSION_ERROR, "maximum recursion depth exceeded %s", what);
+    values->depth++;
+    return EXV_OK;
+}
+
+void exvi_ascend(exv_heap *heap)
+{
+    exvi_heap_values(heap)->depth--;
+}
+
+bool exvi_printing_begin(exv_heap *heap, exvi_printing *printing, const void *object)
+{
+    exvi_values *values = exvi_heap_values(heap);
+    for (const exvi_printing *outer = values->printing; outer; outer = outer->outer)
+        if (outer->object == object)
+            return false;
+    *printing = (exvi_printing){object, values->printing};
+    values->printing = printing;
+    return true;
+}
+
+void exvi_printing_end(exv_heap *heap, const exvi_printing *printing)
+{
+    exvi_heap_values(heap)->printing = printing->outer;
+}
+
+/* ------------------------------------------------------- repr and print */
+
+static exv_str *weakref_repr(exv_heap *heap, exv_weakref *ref)
+{
+    void *target = exv_weakref_incref(ref);
+    exvi_text text;
+    exvi_text_begin(&text, heap);
+    exvi_text_format(&text, "<weakref at %p; ", (void *)ref);
+    if (target)
+        exvi_text_format(&text, "to '%.99s' at %p>", exvi_type_name(target), target);
+    else
+        exvi_text_add_string(&text, "dead>");
+    exv_decref(target);
+    return exvi_text_take(&text);
+}
+
+static exv_str *default_repr(exv_heap *heap, void *object)
+{
+    if (exv_get_type(object) == &exv_weakref_type)
+        return weakref_repr(heap, object);
+    exvi_text text;
+    exvi_text_begin(&text, heap);
+    exvi_text_add(&text, "<", 1);
+    exvi_text_add_string(&text, exvi_type_name(object));
+    exvi_text_format(&text, " object at %p>", object);
+    return exvi_text_take(&text);
+}
+
+/* A type's repr says NULL and no more; what an inner exv_repr() failed of is passed on, else it was memory. */
+exv_status exv_repr(void *object, exv_str **result)
+{
+    exv_heap *heap = exv_get_heap(object);
+    exvi_values *values = exvi_heap_values(heap);
+    const exv_type *type = exv_get_type(object);
+    values->repr_failure = exvi_descend(heap, "while getting the repr of an object");
+    if (values->repr_failure)
+        return values->repr_failure;
+    exv_str *repr = type->repr ? type->repr(object) : default_repr(heap, object);
+    exvi_ascend(heap);
+    if (!repr) {
+        if (values->repr_failure == EXV_OK)
+            values->repr_failure = exvi_no_memory(heap);
+        return values->repr_failure;
+    }
+    values->repr_failure = EXV_OK;
+    *result = repr;
+    return EXV_OK;
+}
+
+exv_status exv_to_str(void *object, exv_str **result)
+{
+    if (exv_get_type(object) != &exv_str_type)
+        return exv_repr(object, result);
+    *result = exv_incref(object);
+    return EXV_OK;
+}
+
+exv_status exv_print(void *object)
+{
+    exv_str *text;
+    exv_status status = exv_to_str(object, &text);
+    if (status != EXV_OK)
+        return status;
+    fwrite(exv_str_data(text), 1, exv_str_size(text), stdout);
+    putchar('\n');
+    exv_decref(text);
+    return EXV_OK;
+}
+
+/* ----------------------------------------------------- equality and hash */
+
+exv_status exv_equal(void *a, void *b, bool *result)
+{
+    const exv_type *type = exv_get_type(a), *other = exv_get_type(b);
+    if (type != other) {
+        *result = exvi_is_number(type) && exvi_is_number(other) && exvi_number_equal(a, b);
+        return EXV_OK;
+    }
+    if (!type->equal) {
+        *result = a == b;
+        return EXV_OK;
+    }
+    exv_heap *heap = exv_get_heap(a);
+    bool equal = false;
+    exv_status status = exvi_descend(heap, "in comparison");
+    if (status != EXV_OK)
+        return status;
+    status = type->equal(a, b, &equal);
+    exvi_ascend(heap);
+    if (status == EXV_OK)
+        *result = equal;
+    return status;
+}
+
+exv_status exvi_is_same(void *a, void *b, bool *result)
+{
+    if (a != b)
+        return exv_equal(a, b, result);
+    *result = true;
+    return EXV_OK;
+}
+
+/* A tuple passes on the failure of what it contains, with its message. */
+exv_status exv_hash(void *object, uint64_t *result)
+{
+    exv_heap *heap = exv_get_heap(object);
+    const exv_type *type = exv_get_type(object);
+    if (!type->hash && !type->equal) {
+        *result = exvi_hash_address(object);
+        return EXV_OK;
+    }
+    uint64_t hash = 0;
+    exv_status status = exvi_descend(heap, "in hashing");
+    if (status != EXV_OK)
+        return status;
+    status = type->hash ? type->hash(object, &hash) : EXV_TYPE_ERROR;
+    exvi_ascend(heap);
+    if (status == EXV_TYPE_ERROR && type != &exv_tuple_type)
+        return exvi_error(heap, EXV_TYPE_ERROR, "unhashable type: '%s'", exvi_type_name(object));
+    if (status == EXV_OK)
+        *result = hash;
+    return status;
+}
+
+/* ---------------------------------------------------------------- others */
+
+const char *exvi_type_name(const void *object)
+{
+    const exv_type *type = exv_get_type(object);
+    if (type != &exv_instance_type)
+        return type->name;
+    exv_class *cls = exv_instance_get_class((exv_instance *)(uintptr_t)object);
+    return cls ? exv_class_name(cls) : type->name; /* none: it was cleared */
+}
+
+bool exvi_may_cycle(const void *object)
+{
+    const exv_type *type = exv_get_type(object);
+    return type->visit && (type != &exv_tuple_type || exv_gc_is_tracked(object));
+}
+
+/* ------------------------------------------------------- misuse */
+
+void exvi_need_value(const char *function, const void *self, const void *value)
+{
+    if (!value)
+        exvi_die(function, "NULL is not a value (%s object %p)", exvi_type_name(self), self);
+#ifdef EXVI_CHECKED
+    if (exv_get_heap(value) != exv_get_heap(self))
+        exvi_die(function, "%s object %p and %s object %p are of different heaps", exvi_type_name(self), self,
+                 exvi_type_name(value), value);
+#endif
+}
+
+#ifdef EXVI_CHECKED
+void exvi_need_type(const char *function, const void *self, const exv_type *type)
+{
+    if (!self)
+        exvi_die(function, "NULL is not a %s", type->name);
+    if (exv_get_type(self) != type)
+        exvi_die(function, "object %p is not a %s but a %s", self, type->name, exvi_type_name(self));
+}
+#endif
