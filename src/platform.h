@@ -63,19 +63,18 @@ void exvi_child_kill(int32_t pid);                   /* only while it is not rea
 void exvi_wait_word(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns);
 void exvi_wake_word(_Atomic uint32_t *word);
 
-/* The control group's memory, cgroup v2 or v1. A group and each of its parents may have a limit;
- * told is the one with the least room left. Opens, reads and closes files: some 20 microseconds,
- * the first time more. False: no group is known. */
-typedef struct exvi_memory_state {
-    uint64_t limit_bytes;    /* the smaller of memory.high and memory.max; 0: none */
-    uint64_t used_bytes;     /* under that limit, without file pages the system can drop at once */
-    double pressure_percent; /* share of the last 10 s in which some task of the group waited for memory */
-} exvi_memory_state;
-bool exvi_memory_read(exvi_memory_state *state);
-
-/* For tests: a folder that stands for the mount of cgroup v2, its file `self` for /proc/self/cgroup
- * (without it, the folder is the process's group). NULL: the real ones again. */
-void exvi_memory_root_set(const char *folder);
+/* Small files of the system. exvi_file_read() takes what one read gives, at most room - 1 bytes, and ends it with NUL;
+ * false when that is nothing. Lines come without their newline and are valid until the next call, NULL at the end; a
+ * line of 2048 bytes or more is left out. */
+typedef struct exvi_lines {
+    int file;
+    size_t start, end; /* of what was read and not given out */
+    char text[2048];
+} exvi_lines;
+bool exvi_file_read(const char *path, char *text, size_t room);
+bool exvi_lines_open(exvi_lines *lines, const char *path);
+char *exvi_lines_next(exvi_lines *lines);
+void exvi_lines_close(exvi_lines *lines);
 
 uint64_t exvi_resident_bytes(void); /* of this process; 0: unknown */
 uint64_t exvi_peak_bytes(void);     /* the most that was resident; starts anew in a snapshot child */

@@ -1,6 +1,7 @@
 /*
  * policy: see policy.h. The rule by count is CPython's; generation.c has it.
  */
+#include "cgroup.h"
 #include "object.h"
 #include "platform.h"
 #include "telemetry.h"
@@ -66,8 +67,8 @@ static bool memory_is_short(const exv_heap *heap)
     const exvi_arena *arena = &heap->blocks.regions.arena;
     if (arena->limit_bytes && arena->held_bytes > arena->limit_bytes - arena->limit_bytes / 10)
         return true;
-    exvi_memory_state memory;
-    if (!exvi_memory_read(&memory))
+    exvi_cgroup_state memory;
+    if (!exvi_cgroup_read(&memory))
         return false;
     return (memory.limit_bytes && memory.used_bytes > memory.limit_bytes - memory.limit_bytes / 10) ||
            memory.pressure_percent > PRESSURE_PERCENT;

@@ -1,0 +1,278 @@
+/*
+ * cgroup: the memory of the process's control group. See cgroup.h.
+ *
+ * The tree of groups is mounted somewhere and may be seen from a container: /proc/self/mountinfo says where and what
+ * part of it, /proc/self/cgroup which group is ours. From there the way goes up to the mount point, since a parent's
+ * limit binds as much as one's own.
+ *
+ * Invariant: paths never outgrow their buffers; a group too deep for them counts as the mount point.
+ */
+#include "cgroup.h"
+
+#include "platform.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+/* The number at the start of `text`; UINT64_MAX ("max", which is how a group says "no limit") when there is none. */
+static uint64_t parse_number(const char *text)
+{
+    uint64_t number = 0;
+    if (*text < '0' || *text > '9')
+        return UINT64_MAX;
+    for (; *text >= '0' && *text <= '9'; text++)
+        number = number > (UINT64_MAX - 9) / 10 ? UINT64_MAX - 9 : number * 10 + (uint64_t)(*text - '0');
+    return number;
+}
+
+static double parse_decimal(const char *text)
+{
+    double number = 0, unit = 1;
+    for (; *text >= '0' && *text <= '9'; text++)
+        number = number * 10 + (*text - '0');
+    if (*text == '.')
+        for (text++; *text >= '0' && *text <= '9'; text++)
+            number += (*text - '0') * (unit /= 10);
+    return number;
+}
+
+#define PATH_ROOM 1024
+
+typedef struct group_files {
+    const char *limits[2], *used, *stat_key;
+} group_files;
+
+static const group_files version_1 = {
+    {"memory.limit_in_bytes", NULL}, "memory.usage_in_bytes", "total_inactive_file "};
+static const group_files version_2 = {{"memory.max", "memory.high"}, "memory.current", "inactive_file "};
+
+/* The tree of groups that has the memory controller. */
+typedef struct group_tree {
+    const group_files *files;
+    char own_group[PATH_ROOM / 4]; /* the file that names this process's group */
+    char point[PATH_ROOM / 4];     /* where the tree is mounted */
+    char root[PATH_ROOM / 2];      /* the group that is at the mount point; "" for the tree's own root */
+} group_tree;
+
+/* Looked for once: reading the table of mounts is slow where there are many. Written by the thread that took the
+ * state from unknown to busy, read only when it is known; who finds it busy looks for himself. */
+static group_tree known_tree;
+static _Atomic uint32_t tree_state;
+enum { TREE_UNKNOWN, TREE_BUSY, TREE_KNOWN };
+
+static bool copy_text(char *to, size_t room, const char *from)
+{
+    size_t size = strlen(from) + 1;
+    if (size > room)
+        return false;
+    memcpy(to, from, size);
+    return true;
+}
+
+void exvi_cgroup_root_set(const char *folder)
+{
+    atomic_store(&tree_state, TREE_UNKNOWN);
+    if (!folder || !copy_text(known_tree.point, sizeof known_tree.point - sizeof "/self", folder))
+        return;
+    known_tree.files = &version_2;
+    copy_text(known_tree.own_group, sizeof known_tree.own_group, folder);
+    strcat(known_tree.own_group, "/self");
+    known_tree.root[0] = '\0';
+    atomic_store(&tree_state, TREE_KNOWN);
+}
+
+/* Is `word` one of the words in `list`, which commas separate? */
+static bool has_word(const char *list, const char *word)
+{
+    size_t size = strlen(word);
+    for (; list; list = strchr(list, ',')) {
+        list += *list == ',';
+        if (strncmp(list, word, size) == 0 && (list[size] == ',' || list[size] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* Cut the next field off; a space inside one is written \040 in the table of mounts. */
+static char *next_field(char **rest)
+{
+    char *field = *rest, *to = field, *from = field;
+    while (*from && *from != ' ') {
+        if (from[0] == '\\' && from[1] && from[2] && from[3]) {
+            *to++ = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
+            from += 4;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    *rest = *from ? from + 1 : from;
+    *to = '\0';
+    return field;
+}
+
+/* A line of mountinfo: number, parent, device, root, mount point, options, optional fields, "-", type, source,
+ * options of the file system. False if it is not the memory controller's. */
+static bool parse_mount(char *line, group_tree *tree)
+{
+    char *type = strstr(line, " - ");
+    if (!type)
+        return false;
+    *type = '\0';
+    type += 3;
+    bool second = strncmp(type, "cgroup2 ", 8) == 0;
+    const char *options = strrchr(type, ' ');
+    if (!second && !(strncmp(type, "cgroup ", 7) == 0 && has_word(options + 1, "memory")))
+        return false;
+    for (int skipped = 0; skipped < 3; skipped++)
+        next_field(&line);
+    const char *root = next_field(&line);
+    tree->files = second ? &version_2 : &version_1;
+    return copy_text(tree->root, sizeof tree->root, strcmp(root, "/") == 0 ? "" : root) &&
+           copy_text(tree->point, sizeof tree->point, next_field(&line));
+}
+
+/* The memory controller belongs to one tree: version 1's where that is mounted, otherwise version 2's. */
+static bool look_for_tree(group_tree *tree)
+{
+    exvi_lines in;
+    group_tree found;
+    tree->files = NULL;
+    if (!exvi_lines_open(&in, "/proc/self/mountinfo"))
+        return false;
+    for (char *line = exvi_lines_next(&in); line; line = exvi_lines_next(&in)) {
+        if (parse_mount(line, &found) && (!tree->files || found.files == &version_1))
+            *tree = found;
+    }
+    exvi_lines_close(&in);
+    return tree->files && copy_text(tree->own_group, sizeof tree->own_group, "/proc/self/cgroup");
+}
+
+static bool get_tree(group_tree *tree)
+{
+    uint32_t state = TREE_UNKNOWN;
+    if (atomic_load(&tree_state) == TREE_KNOWN) {
+        *tree = known_tree;
+        return true;
+    }
+    if (!look_for_tree(tree))
+        return false;
+    if (atomic_compare_exchange_strong(&tree_state, &state, TREE_BUSY)) {
+        known_tree = *tree;
+        atomic_store(&tree_state, TREE_KNOWN);
+    }
+    return true;
+}
+
+/* The path of the process's own group below the mount point, "" for the mount point itself. A group outside of what
+ * is mounted (a container's view) is as good as the mount point: its limits are the ones that can be seen. */
+static void own_group(const group_tree *tree, char *path, size_t room)
+{
+    exvi_lines in;
+    path[0] = '\0';
+    if (!exvi_lines_open(&in, tree->own_group))
+        return;
+    for (char *line = exvi_lines_next(&in); line; line = exvi_lines_next(&in)) {
+        char *controllers = strchr(line, ':');
+        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!group)
+            continue;
+        *group++ = '\0';
+        controllers++;
+        bool ours = tree->files == &version_2 ? *controllers == '\0' : has_word(controllers, "memory");
+        size_t root = strlen(tree->root);
+        if (!ours || strncmp(group, tree->root, root) != 0 || (group[root] != '/' && group[root] != '\0'))
+            continue;
+        group += root;
+        if (strcmp(group, "/") != 0 && !strstr(group, "/.."))
+            copy_text(path, room, group);
+    }
+    exvi_lines_close(&in);
+}
+
+/* `path` ends at `length` with a group's folder; the file's name is put behind it for the while. */
+static bool read_group_file(char *path, size_t length, const char *name, char *text, size_t room)
+{
+    path[length] = '/';
+    bool done = copy_text(path + length + 1, PATH_ROOM - length - 1, name) && exvi_file_read(path, text, room);
+    path[length] = '\0';
+    return done;
+}
+
+static uint64_t read_group_number(char *path, size_t length, const char *name)
+{
+    char text[64];
+    return name && read_group_file(path, length, name, text, sizeof text) ? parse_number(text) : UINT64_MAX;
+}
+
+/* File pages that the system drops when it needs memory. */
+static uint64_t read_droppable(char *path, size_t length, const char *key)
+{
+    exvi_lines in;
+    uint64_t bytes = 0;
+    copy_text(path + length, PATH_ROOM - length, "/memory.stat");
+    bool opened = exvi_lines_open(&in, path);
+    path[length] = '\0';
+    if (!opened)
+        return 0;
+    for (char *line = exvi_lines_next(&in); line && bytes == 0; line = exvi_lines_next(&in)) {
+        if (strncmp(line, key, strlen(key)) == 0)
+            bytes = parse_number(line + strlen(key));
+    }
+    exvi_lines_close(&in);
+    return bytes;
+}
+
+/* One group: take its numbers if it leaves less room than those seen so far. False: it has none. */
+static bool consider_group(const group_files *files, char *path, size_t length, exvi_cgroup_state *state)
+{
+    const uint64_t no_limit = (uint64_t)1 << 62; /* version 1 says so with a number near 2^63 */
+    uint64_t used = read_group_number(path, length, files->used);
+    uint64_t limit = read_group_number(path, length, files->limits[0]);
+    uint64_t soft = read_group_number(path, length, files->limits[1]);
+    limit = soft < limit ? soft : limit;
+    if (used == UINT64_MAX)
+        return false;
+    if (limit >= no_limit) {
+        if (state->limit_bytes == 0 && state->used_bytes == 0)
+            state->used_bytes = used;
+        return true;
+    }
+    if (used > limit / 4 * 3) { /* only then: reading the group's statistics costs the system some work */
+        uint64_t droppable = read_droppable(path, length, files->stat_key);
+        used -= droppable < used ? droppable : used;
+    }
+    uint64_t room = limit > used ? limit - used : 0;
+    uint64_t least = state->limit_bytes > state->used_bytes ? state->limit_bytes - state->used_bytes : 0;
+    if (state->limit_bytes == 0 || room < least) {
+        state->limit_bytes = limit;
+        state->used_bytes = used;
+    }
+    return true;
+}
+
+bool exvi_cgroup_read(exvi_cgroup_state *state)
+{
+    group_tree tree;
+    char path[PATH_ROOM], text[256];
+    *state = (exvi_cgroup_state){0};
+    if (!get_tree(&tree))
+        return false;
+    size_t top = strlen(tree.point);
+    copy_text(path, sizeof path, tree.point);
+    own_group(&tree, path + top, sizeof path / 2);
+    size_t length = strlen(path);
+
+    if (read_group_file(path, length, "memory.pressure", text, sizeof text)) {
+        const char *some = strstr(text, "some avg10=");
+        state->pressure_percent = some ? parse_decimal(some + strlen("some avg10=")) : 0;
+    }
+    bool known = consider_group(tree.files, path, length, state);
+    while (length > top) {
+        do
+            length--;
+        while (length > top && path[length] != '/');
+        path[length] = '\0';
+        known |= consider_group(tree.files, path, length, state);
+    }
+    return known;
+}
