@@ -50,6 +50,7 @@ struct exvi_region {
     struct exvi_region *next, *prev; /* `roomy` */
     size_t size;                     /* bytes */
     size_t small_bytes;              /* at the start, not advised as huge pages */
+    bool single;                     /* holds one page that is too long for a shared region, and goes with it */
     uint32_t vacant_units;
     uint32_t dirty_units;
     uint64_t vacant[EXVI_UNITS / 64];
