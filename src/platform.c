@@ -378,6 +378,13 @@ bool exvi_child_ended(int32_t pid, int *status)
     return true;
 }
 
+void exvi_child_await(int32_t pid)
+{
+    siginfo_t ended;
+    while (syscall(SYS_waitid, P_PID, pid, &ended, WEXITED | WNOWAIT | __WCLONE, NULL) != 0 && errno == EINTR) {
+    }
+}
+
 void exvi_child_kill(int32_t pid)
 {
     kill(pid, SIGKILL);
@@ -406,6 +413,11 @@ bool exvi_child_ended(int32_t pid, int *status)
     (void)pid;
     *status = -1;
     return true;
+}
+
+void exvi_child_await(int32_t pid)
+{
+    (void)pid;
 }
 
 void exvi_child_kill(int32_t pid)

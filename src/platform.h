@@ -55,6 +55,7 @@ _Noreturn void exvi_child_exit(int status);
  * such child of this process. Any thread may ask. A child that was told to end still needs some
  * milliseconds for each GB of its page tables. */
 bool exvi_child_ended(int32_t pid, int *status);
+void exvi_child_await(int32_t pid);                  /* until it has ended; it is left to be reaped */
 bool exvi_status_is_timeout(int status);             /* ended by the watchdog of exvi_child_settle() */
 void exvi_child_kill(int32_t pid);                   /* only while it is not reaped */
 

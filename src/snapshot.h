@@ -2,10 +2,16 @@
  * snapshot: run a search in a copy-on-write child, and bring back its answer in shared memory.
  *
  * The child sees the whole process as it was at the clone. It makes system calls of its own only, allocates by mapping
- * only, touches no descriptor, and dies with its parent, at its deadline, or when told to. Whatever becomes of it, the parent
- * gets one of two ends, answered or failed with a reason, and no process, mapping or name is left behind.
+ * only, has no descriptor, and dies with its parent, at its deadline, or when told to. Whatever becomes of it, the
+ * parent gets one of two ends, answered or failed with a reason, and no process, mapping or name is left behind.
  *
- * Invariant: pid > 0 exactly while a child may exist. A process forked during a flight disowns it: the child is not its own.
+ * A snapshot is used by one thread at a time, but not always the same: any thread of the process may poll, wait for or
+ * end what another has started, also when that one is gone. A thread that only wants to know when the child has ended,
+ * beside the one that uses the snapshot, calls exvi_child_await(pid).
+ *
+ * Invariant: pid > 0 exactly while a child of this process may exist; answer != NULL exactly while flight is RUNNING or
+ * ANSWERED. A process forked by the program meanwhile disowns both at its first call here: it neither kills nor waits,
+ * and sees FAILED with EXV_REASON_CANCELLED.
  */
 #ifndef EXVI_SNAPSHOT_H
 #define EXVI_SNAPSHOT_H
@@ -14,50 +20,69 @@
 
 #include <stdatomic.h>
 
-typedef struct exvi_answer {          /* in shared memory */
-    _Atomic uint32_t state;           /* exvi_answer_state; the waiters' word */
-    _Atomic uint32_t abort;           /* set by the parent */
-    uint64_t search_ns;               /* wall time of the child's search */
-    uint64_t cpu_ns;                  /* its CPU time */
-    uint64_t examined;
-    uint64_t resident_bytes;          /* memory of the child's own at the end of the search */
-    size_t count;                     /* of words */
-    size_t room;                      /* of words: writing beyond is refused, see exvi_answer_put() */
-    uint64_t deadline_ns;             /* on the monotonic clock */
+typedef enum exvi_answer_state {
+    EXVI_ANSWER_NONE, /* the child is searching, or has ended without an answer */
+    EXVI_ANSWER_DONE,
+    EXVI_ANSWER_MEMORY,
+    EXVI_ANSWER_STOPPED
+} exvi_answer_state;
+
+/* In shared memory. What the child writes is its own until it stores `state` (release); from then on it writes nothing,
+ * and the parent may read (acquire) and, once the flight is ANSWERED, overwrite the words. */
+typedef struct exvi_answer {
+    _Atomic uint32_t state;  /* exvi_answer_state; the waiters' word */
+    _Atomic uint32_t abort;  /* set by the parent, which may have lost the right to kill the child */
+    uint64_t search_ns;      /* wall time of the child's search */
+    uint64_t cpu_ns;         /* the child's CPU time */
+    uint64_t examined;       /* for the search to fill in */
+    uint64_t resident_bytes; /* the most memory of the child's own, its answer included */
+    size_t count;            /* of words */
+    size_t room;             /* of words: writing beyond is refused, see exvi_answer_put() */
+    uint64_t deadline_ns;    /* on the monotonic clock */
     int32_t parent;
     uint64_t word[];
 } exvi_answer;
 
-/* Runs in the child. The answer is `count` words written with exvi_answer_put(); the result says whether they are whole. */
+/* Runs in the child. The answer is `count` words written with exvi_answer_put(); the result says whether they are whole.
+ * It may call nothing that locks or allocates from the C library. */
 typedef enum exvi_search_end { EXVI_SEARCH_DONE, EXVI_SEARCH_MEMORY, EXVI_SEARCH_STOPPED } exvi_search_end;
 typedef exvi_search_end exvi_search_fn(exvi_answer *answer, void *arg);
-bool exvi_answer_put(exvi_answer *answer, const void *words, size_t count); /* false: no room */
+bool exvi_answer_put(exvi_answer *answer, const void *words, size_t count); /* false: no room, nothing written */
 bool exvi_answer_stopped(const exvi_answer *answer); /* aborted, too late, or the parent is gone */
 
-typedef enum exvi_flight { EXVI_FLIGHT_NONE, EXVI_FLIGHT_RUNNING, EXVI_FLIGHT_ANSWERED, EXVI_FLIGHT_FAILED } exvi_flight;
+typedef enum exvi_flight {
+    EXVI_FLIGHT_NONE,
+    EXVI_FLIGHT_RUNNING,
+    EXVI_FLIGHT_ANSWERED, /* the child is reaped; answer->word[0 .. count) is whole */
+    EXVI_FLIGHT_FAILED    /* the child is reaped */
+} exvi_flight;
 
 typedef struct exvi_snapshot {
     exvi_flight flight;
-    exv_reason reason;                /* when FAILED */
-    int32_t pid;
+    exv_reason reason;   /* when FAILED, or when the start failed */
+    int32_t pid;         /* of the child */
+    int32_t owner;       /* the process that started it */
     exvi_answer *answer;
-    size_t answer_size;
-    uint64_t clone_ns;                /* how long the parent stopped for the clone */
+    size_t answer_size;  /* bytes mapped */
+    uint64_t clone_ns;   /* how long the parent stopped for the clone */
     uint64_t started_ns;
-    uint32_t *own;                    /* nonzero, wiped in a forked process */
+    uint64_t deadline_ns; /* on the monotonic clock */
 } exvi_snapshot;
 
-/* Clone and search. `room` is the largest answer in words (address space, resident only as written). EXV_BUSY in flight;
- * EXV_UNSUPPORTED: no child, snapshot->reason says why. `snapshot` is zeroed before its first use. */
-exv_status exvi_snapshot_start(exvi_snapshot *snapshot, exvi_search_fn *search, void *arg, size_t room, uint64_t deadline_ns);
+/* Clone and search; `deadline_ns` from now. `room` is the largest answer in words (address space, resident only as
+ * written). EXV_BUSY in flight or with an answer that was not ended; EXV_UNSUPPORTED: no child, snapshot->reason says
+ * why. `snapshot` is zeroed before its first use. */
+exv_status exvi_snapshot_start(exvi_snapshot *snapshot, exvi_search_fn *search, void *arg, size_t room,
+                               uint64_t deadline_ns);
 
-/* How it stands; kills a child that is late. Never waits. */
+/* How it stands; stops a child that is late. Never waits: a child that has answered counts as running until the system
+ * has taken it down, which for each GB of small pages takes some milliseconds beside the program. */
 exvi_flight exvi_snapshot_poll(exvi_snapshot *snapshot);
 
-/* The same after waiting, at most timeout_ns. */
+/* The same after waiting, at most timeout_ns (UINT64_MAX: until the child has ended). */
 exvi_flight exvi_snapshot_wait(exvi_snapshot *snapshot, uint64_t timeout_ns);
 
-/* Kill and reap a child that runs, forget the answer: back to NONE. Disowns after a fork. */
+/* Back to NONE: stop and reap a child that runs, which waits until it is taken down; forget the answer. */
 void exvi_snapshot_end(exvi_snapshot *snapshot);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * telemetry: counters, the pause histogram, and one record for each collection.
+ * telemetry: counters, the pause histogram, and why something other than the plain way was taken.
  *
- * Invariant: pauses == sum of pause_bucket. Nothing here locks, allocates or calls out; the listener is called by the
- * collector after a collection has ended.
+ * Invariant: pauses == sum of pause_bucket, pause_max_ns <= pause_total_ns. Nothing here locks, allocates or calls out;
+ * the records of single collections are made, and the listener is called, by the collector.
  */
 #ifndef EXVI_TELEMETRY_H
 #define EXVI_TELEMETRY_H
