@@ -1,5 +1,6 @@
 /*
- * gc: the functions of Python's gc module that read and set. What a collection does is in collect.c.
+ * gc: the functions of Python's gc module that read and set, and the readings of telemetry. What a collection does is
+ * in collect.c.
  */
 #include "object.h"
 
@@ -60,6 +61,17 @@ unsigned exv_gc_get_debug(const exv_heap *heap)
 exv_list *exv_gc_get_garbage(exv_heap *heap)
 {
     return heap->collector.garbage;
+}
+
+void exv_get_telemetry(const exv_heap *heap, exv_telemetry *telemetry)
+{
+    *telemetry = heap->telemetry;
+}
+
+void exv_set_listener(exv_heap *heap, exv_listener_fn *listener, void *arg)
+{
+    heap->listener = listener;
+    heap->listener_arg = arg;
 }
 
 /* -------------------------------------------------------------- objects */
