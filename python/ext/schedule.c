@@ -1,0 +1,354 @@
+/*
+ * schedule: see schedule.h.
+ *
+ * At the end of a collection of generation 1 nearly everything tracked is in the oldest list, so that is where a snapshot
+ * is taken. CPython looks at its rule when a young collection is due next:
+ *
+ *     count[2] > threshold[2]  and  long_lived_pending >= long_lived_total / 4
+ *
+ * With pending moved to `waiting` and the total at 4 or more, the second half is false. Handing the full collection back is
+ * adding `waiting` to pending again. Invariant while a flight is up: taken_waiting and taken_count are what to put back
+ * if it fails.
+ */
+#include "schedule.h"
+
+#include "cgroup.h"
+#include "platform.h"
+
+enum { SMALLEST_TOTAL = 4, PATIENCE = 3, TOLERATED_WAITING = 200000 };
+#define DEADLINE_NS UINT64_C(60000000000)
+
+static struct {
+    const exvi_layout *layout;
+    bool installed;
+    exvi_mode mode;
+    uint64_t budget_ns;
+    int depth;                  /* collections that run; above 1 only where they nest */
+    bool reclaiming;            /* the outermost one proves candidates */
+    uint64_t began_ns;
+    Py_ssize_t waiting;
+    Py_ssize_t taken_waiting;
+    int taken_count;
+    unsigned failures;          /* flights that failed since one succeeded */
+    unsigned pass;              /* due collections to pass over before the next attempt */
+    uint64_t clone_ns;          /* of the last snapshot */
+    exvi_schedule_stats stats;
+    PyObject *callback;         /* owned */
+    PyObject *generation_key, *collected_key, *uncollectable_key;
+} schedule = {.stats.ns_per_object = 100};
+
+/* -------------------------------------------------------- whose turn it is */
+
+static void take_waiting(void)
+{
+    const exvi_layout *layout = schedule.layout;
+    schedule.waiting += *layout->long_lived_pending;
+    *layout->long_lived_pending = 0;
+    if (*layout->long_lived_total < SMALLEST_TOTAL)
+        *layout->long_lived_total = SMALLEST_TOTAL;
+}
+
+static void leave_to_stock(void)
+{
+    *schedule.layout->long_lived_pending += schedule.waiting;
+    schedule.waiting = 0;
+}
+
+static bool is_due(void)
+{
+    const exvi_layout *layout = schedule.layout;
+    return *layout->enabled && *layout->threshold[0] > 0 && *layout->count[2] > *layout->threshold[2] &&
+           schedule.waiting >= *layout->long_lived_total / 4;
+}
+
+/* A heap that stock scans within the budget, or quicker than its page tables are copied. */
+static bool is_small(void)
+{
+    double objects = (double)(*schedule.layout->long_lived_total + *schedule.layout->long_lived_pending + schedule.waiting);
+    double scan_ns = objects * schedule.stats.ns_per_object;
+    return scan_ns < (double)schedule.budget_ns || scan_ns < (double)schedule.clone_ns;
+}
+
+static bool is_memory_tight(void)
+{
+    exvi_cgroup_state memory;
+    return exvi_cgroup_read(&memory) && memory.limit_bytes > 0 &&
+           (double)memory.used_bytes > 0.9 * (double)memory.limit_bytes;
+}
+
+/* ------------------------------------------------------------------ flights */
+
+static size_t expected_objects(void)
+{
+    const exvi_layout *layout = schedule.layout;
+    Py_ssize_t young = *layout->count[0] + (Py_ssize_t)*layout->count[1] * *layout->threshold[0];
+    Py_ssize_t all = *layout->long_lived_total + *layout->long_lived_pending + schedule.waiting + (young > 0 ? young : 0);
+    return all > 0 ? (size_t)all : 0;
+}
+
+static bool take_off(int generations)
+{
+    exvi_flight_options options = {
+        .generations = generations, .expected = expected_objects(), .deadline_ns = DEADLINE_NS,
+        .batch_ns = schedule.budget_ns / 2,
+    };
+    exvi_fallback why;
+    if (!exvi_flight_start(&options, &why))
+        return false;
+    schedule.clone_ns = exvi_flight_stats_get()->last_clone_ns;
+    schedule.taken_waiting = schedule.waiting;
+    schedule.taken_count = *schedule.layout->count[2];
+    schedule.waiting = 0;
+    *schedule.layout->count[2] = 0;
+    return true;
+}
+
+static void put_back(void)
+{
+    schedule.waiting += schedule.taken_waiting;
+    *schedule.layout->count[2] += schedule.taken_count;
+    schedule.taken_waiting = schedule.taken_count = 0;
+}
+
+static void failed(void)
+{
+    schedule.failures++;
+    schedule.pass = 1u << (schedule.failures < 5 ? schedule.failures : 5);
+    if (schedule.failures >= PATIENCE)
+        leave_to_stock();
+}
+
+static void abandon(exvi_fallback why)
+{
+    if (exvi_flight_now() == EXVI_FLIGHT_IDLE)
+        return;
+    exvi_flight_abandon(why);
+    put_back();
+}
+
+static void completed(void)
+{
+    const exvi_flight_record *last = &exvi_flight_stats_get()->last;
+    uint64_t survivors = last->examined > last->unreachable ? last->examined - last->unreachable : 0;
+    *schedule.layout->long_lived_total = survivors < SMALLEST_TOTAL ? SMALLEST_TOTAL : (Py_ssize_t)survivors;
+    schedule.taken_waiting = schedule.taken_count = 0;
+    schedule.failures = schedule.pass = 0;
+}
+
+void exvi_schedule_poll(void)
+{
+    exvi_fallback why;
+    if (exvi_flight_poll(&why)) {
+        put_back();
+        failed();
+    }
+}
+
+/* A full collection is due. */
+static void collect_full(void)
+{
+    if (schedule.pass > 0) {
+        schedule.pass--;
+    } else if (is_memory_tight()) {
+        exvi_flight_count(EXVI_FALLBACK_MEMORY_TIGHT);
+        leave_to_stock();
+    } else if (!take_off(EXVI_GENERATIONS)) {
+        failed();
+    }
+}
+
+static void after_generation_1(void)
+{
+    bool stress = schedule.mode == EXVI_MODE_STRESS;
+    bool idle = exvi_flight_now() == EXVI_FLIGHT_IDLE;
+    if (idle && (schedule.mode == EXVI_MODE_INLINE || (schedule.mode == EXVI_MODE_AUTO && is_small()) ||
+                 schedule.failures >= PATIENCE)) {
+        leave_to_stock();
+        return;
+    }
+    take_waiting();
+    if (idle && (stress || is_due())) {
+        collect_full();
+    } else if (!idle && is_due() && schedule.waiting > TOLERATED_WAITING &&
+               schedule.waiting > *schedule.layout->long_lived_total) {
+        abandon(EXVI_FALLBACK_OVERTAKEN); /* garbage must not pile up while a child runs */
+        leave_to_stock();
+    }
+}
+
+bool exvi_schedule_in_collection(void)
+{
+    return *schedule.layout->collecting != 0;
+}
+
+bool exvi_schedule_start(int generations)
+{
+    if (!schedule.installed || exvi_schedule_in_collection() || exvi_flight_now() != EXVI_FLIGHT_IDLE)
+        return false;
+    schedule.depth = 0;
+    take_waiting();
+    return take_off(generations);
+}
+
+/* ----------------------------------------------------------- the callback */
+
+static void began(int generation)
+{
+    /* Where collections do not nest, a start ends whatever stop was missed. */
+    schedule.depth = EXVI_LAYOUT_NESTS ? schedule.depth + 1 : 1;
+    if (schedule.depth > 1)
+        return;
+    schedule.began_ns = exvi_clock_ns();
+    schedule.reclaiming = false;
+    if (exvi_flight_now() == EXVI_FLIGHT_IDLE)
+        return;
+    if (generation == 2) {
+        abandon(EXVI_FALLBACK_FULL_COLLECTION);
+        return;
+    }
+    exvi_schedule_poll();
+    if (exvi_flight_now() == EXVI_FLIGHT_RECLAIMING) {
+        exvi_flight_reclaim();
+        schedule.reclaiming = exvi_flight_now() == EXVI_FLIGHT_RECLAIMING;
+        if (!schedule.reclaiming) {
+            put_back(); /* all candidates were dropped */
+            failed();
+        }
+    }
+}
+
+static void learn_cost(uint64_t ns, Py_ssize_t found)
+{
+    double objects = (double)(*schedule.layout->long_lived_total + found);
+    if (objects < 1000)
+        return;
+    double cost = (double)ns / objects;
+    cost = cost < 10 ? 10 : cost > 5000 ? 5000 : cost;
+    schedule.stats.ns_per_object = (schedule.stats.ns_per_object + cost) / 2;
+}
+
+static void ended(int generation, Py_ssize_t found)
+{
+    if (schedule.depth > 1) {
+        schedule.depth--;
+        return;
+    }
+    if (schedule.depth == 0)
+        return; /* the start was before our callback came */
+    schedule.depth = 0;
+    uint64_t ns = exvi_clock_ns() - schedule.began_ns;
+    if (schedule.reclaiming && exvi_flight_reclaimed(ns, (uint64_t)found))
+        completed();
+    schedule.reclaiming = false;
+    if (generation == 2) {
+        schedule.stats.full_collections++;
+        schedule.waiting = 0;
+        schedule.failures = schedule.pass = 0;
+        learn_cost(ns, found);
+    } else {
+        schedule.stats.young_collections++;
+        if (generation == 1)
+            after_generation_1();
+    }
+    schedule.stats.telemetry.collections++;
+    exvi_telemetry_pause(&schedule.stats.telemetry, exvi_clock_ns() - schedule.began_ns);
+}
+
+static Py_ssize_t info_number(PyObject *info, PyObject *key)
+{
+    PyObject *value = PyDict_GetItemWithError(info, key);
+    Py_ssize_t number = value && PyLong_Check(value) ? PyLong_AsSsize_t(value) : -1;
+    PyErr_Clear();
+    return number;
+}
+
+static PyObject *on_collection(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    (void)self;
+    if (!schedule.installed || count != 2 || !PyUnicode_Check(args[0]) || !PyDict_Check(args[1]))
+        Py_RETURN_NONE;
+    int generation = (int)info_number(args[1], schedule.generation_key);
+    if (generation < 0 || generation >= EXVI_GENERATIONS)
+        Py_RETURN_NONE;
+    if (PyUnicode_CompareWithASCIIString(args[0], "start") == 0) {
+        began(generation);
+    } else {
+        Py_ssize_t found = info_number(args[1], schedule.collected_key) + info_number(args[1], schedule.uncollectable_key);
+        ended(generation, found > 0 ? found : 0);
+    }
+    Py_RETURN_NONE;
+}
+
+/* ------------------------------------------------------- coming and going */
+
+static Py_ssize_t callback_index(void)
+{
+    PyObject *callbacks = schedule.layout->callbacks;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(callbacks); i++)
+        if (PyList_GET_ITEM(callbacks, i) == schedule.callback)
+            return i;
+    return -1;
+}
+
+static bool make_callback(void)
+{
+    static PyMethodDef method = {
+        "exuvia_collection", (PyCFunction)(void (*)(void))on_collection, METH_FASTCALL, "Exuvia's part in a collection."};
+    if (schedule.callback)
+        return true;
+    schedule.generation_key = PyUnicode_InternFromString("generation");
+    schedule.collected_key = PyUnicode_InternFromString("collected");
+    schedule.uncollectable_key = PyUnicode_InternFromString("uncollectable");
+    if (!schedule.generation_key || !schedule.collected_key || !schedule.uncollectable_key)
+        return false;
+    schedule.callback = PyCFunction_New(&method, NULL);
+    return schedule.callback != NULL;
+}
+
+bool exvi_schedule_install(const exvi_layout *layout, exvi_mode mode, uint64_t pause_budget_ns)
+{
+    schedule.layout = layout;
+    if (!make_callback())
+        return false;
+    exvi_flight_init(layout);
+    if (callback_index() < 0 && PyList_Insert(layout->callbacks, 0, schedule.callback) < 0)
+        return false;
+    schedule.mode = mode;
+    schedule.budget_ns = pause_budget_ns;
+    schedule.depth = 0;
+    schedule.waiting = schedule.taken_waiting = schedule.taken_count = 0;
+    schedule.failures = schedule.pass = 0;
+    schedule.installed = true;
+    return true;
+}
+
+void exvi_schedule_uninstall(void)
+{
+    if (!schedule.installed)
+        return;
+    abandon(EXVI_FALLBACK_CANCELLED);
+    leave_to_stock();
+    schedule.installed = false;
+    Py_ssize_t at = callback_index();
+    if (at >= 0 && PyList_SetSlice(schedule.layout->callbacks, at, at + 1, NULL) < 0)
+        PyErr_Clear();
+}
+
+bool exvi_schedule_is_installed(void)
+{
+    return schedule.installed;
+}
+
+void exvi_schedule_forked(void)
+{
+    abandon(EXVI_FALLBACK_CANCELLED);
+}
+
+void exvi_schedule_read(exvi_schedule_stats *stats)
+{
+    *stats = schedule.stats;
+    if (!schedule.layout)
+        return;
+    stats->waiting = (uint64_t)(schedule.waiting + *schedule.layout->long_lived_pending);
+    stats->tracked = (uint64_t)*schedule.layout->long_lived_total + stats->waiting;
+}

@@ -1,0 +1,216 @@
+/*
+ * stale: see stale.h.
+ *
+ * Bits lie in tables of 256 KiB, each for 32 MiB of address space, made when the first block in it is freed; pages of a table
+ * are resident only where blocks were freed. A bit is set by a plain store into its byte: the GIL orders the main
+ * interpreter's frees, and interpreters with a GIL of their own have pools, hence bytes, of their own.
+ *
+ * Where somebody stands above us when we stop, our functions stay in the chain and only pass on; `stranded` remembers it.
+ */
+#include "stale.h"
+
+#include "layout.h"
+
+#include "platform.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { REGION_SHIFT = 25, BLOCK_SHIFT = 4, ADDRESS_BITS = 47 };
+#define TABLE_SIZE ((size_t)1 << (REGION_SHIFT - BLOCK_SHIFT - 3))
+#define DIRECTORY_ENTRIES ((size_t)1 << (ADDRESS_BITS - REGION_SHIFT))
+
+typedef struct directory {
+    _Atomic(uint8_t *) table[DIRECTORY_ENTRIES];
+    uint32_t used[DIRECTORY_ENTRIES];  /* the regions that have a table, in order of their making */
+} directory;
+
+static struct {
+    bool observing;
+    bool stranded;                 /* in the chain below somebody, while not observing */
+    bool lost;                     /* a freed block could not be recorded */
+    PyMemAllocatorEx inner;        /* what we stand above */
+    PyMemAllocatorEx own;
+    directory *directory;          /* address space; resident where used */
+    _Atomic size_t tables;
+    const void *seen;              /* the last block that passed */
+} watch;
+
+static size_t region_of(uintptr_t address)
+{
+    return (address >> REGION_SHIFT) & (DIRECTORY_ENTRIES - 1);
+}
+
+static uint8_t *table_new(size_t region)
+{
+    uint8_t *table = exvi_map(TABLE_SIZE, exvi_page_size());
+    if (!table)
+        return NULL;
+    uint8_t *first = NULL;
+    if (!atomic_compare_exchange_strong(&watch.directory->table[region], &first, table)) {
+        exvi_unmap(table, TABLE_SIZE);
+        return first;
+    }
+    watch.directory->used[atomic_fetch_add(&watch.tables, 1)] = (uint32_t)region;
+    return table;
+}
+
+static void record(const void *block)
+{
+    watch.seen = block;
+    if (!watch.observing || !block)
+        return;
+    uintptr_t address = (uintptr_t)block;
+    size_t region = region_of(address);
+    uint8_t *table = atomic_load_explicit(&watch.directory->table[region], memory_order_relaxed);
+    if (!table && !(table = table_new(region))) {
+        watch.lost = true;
+        return;
+    }
+    uint8_t *byte = &table[(address >> (BLOCK_SHIFT + 3)) & (TABLE_SIZE - 1)];
+    *byte = (uint8_t)(*byte | 1u << ((address >> BLOCK_SHIFT) & 7));
+}
+
+static void observed_free(void *context, void *block)
+{
+    record(block);
+    watch.inner.free(context, block);
+}
+
+static void *observed_realloc(void *context, void *block, size_t size)
+{
+    record(block);
+    return watch.inner.realloc(context, block, size);
+}
+
+static bool same_allocator(const PyMemAllocatorEx *a, const PyMemAllocatorEx *b)
+{
+    return a->ctx == b->ctx && a->malloc == b->malloc && a->calloc == b->calloc && a->realloc == b->realloc &&
+           a->free == b->free;
+}
+
+static bool is_outermost(void)
+{
+    PyMemAllocatorEx current;
+    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &current);
+    return same_allocator(&current, &watch.own);
+}
+
+/* Which address of a freed block passes us: NULL for none. */
+static const void *freed_address(void **block)
+{
+    *block = PyObject_Malloc(48);
+    watch.seen = NULL;
+    if (*block)
+        PyObject_Free(*block);
+    return watch.seen;
+}
+
+static bool enter_chain(void)
+{
+    if (is_outermost())
+        return true;
+    void *block;
+    if (watch.stranded) {
+        const void *seen = freed_address(&block);
+        if (seen)
+            return seen == block;
+    }
+    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &watch.inner);
+    watch.own = watch.inner; /* allocation goes straight on, with the context it knows */
+    watch.own.free = observed_free;
+    watch.own.realloc = observed_realloc;
+    PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &watch.own);
+    watch.stranded = false;
+    return true;
+}
+
+static void drop_records(void)
+{
+    if (!watch.directory)
+        return;
+    size_t tables = atomic_exchange(&watch.tables, 0);
+    for (size_t i = 0; i < tables; i++)
+        exvi_unmap(atomic_load(&watch.directory->table[watch.directory->used[i]]), TABLE_SIZE);
+    exvi_unmap(watch.directory, sizeof *watch.directory);
+    watch.directory = NULL;
+}
+
+bool exvi_stale_start(void)
+{
+    watch.lost = false;
+    watch.directory = exvi_map(sizeof *watch.directory, exvi_page_size());
+    if (!watch.directory)
+        return false;
+    watch.observing = enter_chain();
+    if (watch.observing && exvi_stale_accurate())
+        return true;
+    exvi_stale_stop();
+    return false;
+}
+
+void exvi_stale_stop(void)
+{
+    watch.observing = false;
+    if (is_outermost()) {
+        PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &watch.inner);
+        watch.stranded = false;
+    } else if (watch.own.free) {
+        watch.stranded = true;
+    }
+    drop_records();
+}
+
+bool exvi_stale_accurate(void)
+{
+    void *block;
+    const void *seen = watch.observing ? freed_address(&block) : NULL;
+    return seen && seen == block && !watch.lost;
+}
+
+bool exvi_stale_is_freed(const void *block)
+{
+    uintptr_t address = (uintptr_t)block;
+    const uint8_t *table = atomic_load(&watch.directory->table[region_of(address)]);
+    return table && (table[(address >> (BLOCK_SHIFT + 3)) & (TABLE_SIZE - 1)] >> ((address >> BLOCK_SHIFT) & 7) & 1) != 0;
+}
+
+/* An instance of a class made for this, with or without room for attributes, which decides about the words before it. */
+static PyObject *new_instance(bool with_dict)
+{
+    PyObject *namespace = PyDict_New();
+    PyObject *none = PyTuple_New(0);
+    if (namespace && none && !with_dict)
+        PyDict_SetItemString(namespace, "__slots__", none);
+    PyObject *base = with_dict ? (PyObject *)&PyBaseObject_Type : (PyObject *)&PySet_Type;
+    PyObject *type = namespace && none ? PyObject_CallFunction((PyObject *)&PyType_Type, "s(O)O", "probe", base, namespace)
+                                       : NULL;
+    PyObject *object = type ? PyObject_CallNoArgs(type) : NULL;
+    Py_XDECREF(type);
+    Py_XDECREF(namespace);
+    Py_XDECREF(none);
+    PyErr_Clear();
+    return object;
+}
+
+/* Consumes the object. */
+static bool dies_where_expected(PyObject *object, size_t before)
+{
+    const char *block = (const char *)object - before;
+    bool expected = object && exvi_layout_before(Py_TYPE(object)) == before && exvi_stale_start();
+    Py_XDECREF(object);
+    if (!expected)
+        return false;
+    expected = exvi_stale_is_freed(block);
+    exvi_stale_stop();
+    return expected;
+}
+
+bool exvi_stale_probe(exvi_report *report)
+{
+    bool plain = dies_where_expected(new_instance(false), 16);
+    bool with_dict = dies_where_expected(new_instance(true), 32);
+    return exvi_report_add(report, "allocator", plain && with_dict, "blocks begin 16 bytes before an object: %s; 32: %s",
+                           plain ? "seen" : "not seen", with_dict ? "seen" : "not seen");
+}

@@ -1,0 +1,36 @@
+"""Full collections that do not stop the program, under stock CPython.
+
+    import exuvia
+    exuvia.install()
+
+The search for dead cycles runs in a copy-on-write child; CPython's own collector frees what was found.
+"""
+from exuvia._install import (
+    Unsupported,
+    collect,
+    finish_collection,
+    install,
+    is_installed,
+    start_collection,
+    uninstall,
+)
+from exuvia._stats import Collection, Pauses, Stats, stats
+from exuvia._timer import collect_every, collect_when_idle
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Collection",
+    "Pauses",
+    "Stats",
+    "Unsupported",
+    "collect",
+    "collect_every",
+    "collect_when_idle",
+    "finish_collection",
+    "install",
+    "is_installed",
+    "start_collection",
+    "stats",
+    "uninstall",
+]

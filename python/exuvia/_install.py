@@ -1,0 +1,147 @@
+"""Install and uninstall, and collections asked for by the program."""
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import time
+import weakref
+
+from exuvia import _core
+
+MODES = {"auto": 0, "background": 1, "inline": 2, "stress": 3}
+POLL_SECONDS = 0.001
+
+
+class Unsupported(RuntimeError):
+    """This interpreter or system failed a check; stock collection goes on. `check` names it."""
+
+    def __init__(self, check: str, text: str) -> None:
+        super().__init__(f"{check}: {text}")
+        self.check = check
+
+
+_registered = False
+_proven = False
+
+
+class _Trial:
+    pass
+
+
+def checks() -> list[tuple[str, bool, str]]:
+    """Every check of this interpreter, in order, up to the first that fails: name, whether it holds, what was found."""
+    return _core.probe()
+
+
+def _verify() -> None:
+    for name, ok, text in checks():
+        if not ok:
+            raise Unsupported(name, text)
+
+
+def prove() -> None:
+    """Put one dead cycle through the whole path: it must die, and its weak reference must call back."""
+    died: list[object] = []
+    trial = _Trial()
+    trial.self = trial  # type: ignore[attr-defined]
+    reference = weakref.ref(trial, died.append)
+    was_enabled = gc.isenabled()
+    gc.disable()  # so that no other collection finds it first
+    try:
+        del trial
+        if not _core.start(1):
+            raise Unsupported("trial", "no snapshot could be made: " + _reasons())
+        _finish(None)
+    finally:
+        if was_enabled:
+            gc.enable()
+    if reference() is not None or not died:
+        raise Unsupported("trial", "a dead cycle did not die: " + _reasons())
+
+
+def _reasons() -> str:
+    counted = [f"{name} {count}" for name, count in _core.stats()["fallbacks"].items() if count]
+    return ", ".join(counted) or "no reason was counted"
+
+
+def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool = True) -> None:
+    """Full collections no longer stop the program. Raises Unsupported, naming the check that failed."""
+    global _registered, _proven
+    if mode not in MODES:
+        raise ValueError(f"mode is one of {', '.join(MODES)}, not {mode!r}")
+    if is_installed():
+        uninstall()
+    _verify()
+    _core.install(MODES[mode], pause_budget_ms)
+    if not _proven:
+        try:
+            prove()
+        except BaseException:
+            _core.uninstall()
+            raise
+        _proven = True
+    if huge_pages and not os.environ.get("PYTHONMALLOC"):
+        _core.huge_arenas()
+    if not _registered:
+        _registered = True
+        os.register_at_fork(after_in_child=_core.forked)
+        atexit.register(uninstall)
+
+
+def uninstall() -> None:
+    """Stock collection again; what is in flight is forgotten."""
+    from exuvia import _timer
+
+    _timer.stop()
+    _core.uninstall()
+
+
+def is_installed() -> bool:
+    return _core.is_installed()
+
+
+def start_collection() -> bool:
+    """A full collection in the background, now. False: one is in flight, or no snapshot could be made."""
+    if not is_installed():
+        raise RuntimeError("exuvia is not installed")
+    return _core.start(3)
+
+
+def _finish(timeout: float | None) -> int | None:
+    deadline = None if timeout is None else time.monotonic() + timeout
+    state, completed, _ = _core.poll()
+    if state == 0:
+        return 0
+    while state == 1:
+        if deadline is not None and time.monotonic() >= deadline:
+            return None
+        _core.pause(POLL_SECONDS)
+        state, now_completed, found = _core.poll()
+    while state == 2 and not _core.in_collection():
+        before = _core.stats()["young_collections"]
+        gc.collect(1)
+        state, now_completed, found = _core.poll()
+        if _core.stats()["young_collections"] == before:
+            break  # our callback was taken out of gc.callbacks
+    if now_completed == completed:
+        return None if state else gc.collect()  # the search failed
+    return found
+
+
+def finish_collection(timeout: float | None = None) -> int | None:
+    """Wait for the collection in flight, without holding the GIL, and free what it found.
+
+    Returns the number of unreachable objects; 0 if none was in flight; None if the time was over before. If the search failed,
+    a collection in place takes its part.
+    """
+    if not is_installed():
+        raise RuntimeError("exuvia is not installed")
+    return _finish(timeout)
+
+
+def collect() -> int:
+    """A full collection in the background, and wait for it."""
+    if not start_collection() and _core.poll()[0] == 0:
+        return gc.collect()
+    return finish_collection() or 0
