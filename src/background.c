@@ -61,7 +61,7 @@ exv_status exvi_background_start(exv_heap *heap)
     exvi_collect_begin(heap, &flight->record);
     heap->collector.running = false;
     uint64_t start = exvi_clock_ns();
-    heap->generations.long_lived_pending += exvi_generation_promote(heap, EXVI_OLDEST - 1);
+    exvi_generation_promote(heap, EXVI_OLDEST);
     size_t room = exvi_generation_size(heap, EXVI_OLDEST);
     exv_status status = exvi_snapshot_start(&flight->snapshot, search_in_child, heap, room,
                                             heap->schedule.policy.deadline_ns);

@@ -129,7 +129,7 @@ void exvi_block_bury(exvi_page *page, void *block)
     uint32_t index = exvi_block_index(page, block);
     if (index >= page->capacity || exvi_block_at(page, index) != block)
         exvi_die(function, "%p points inside a block", block);
-    if (page->units == 0 || (page->free[index / 64] >> (index % 64) & 1))
+    if (page->units == 0 || !(exvi_page_live(page, index / 64) >> (index % 64) & 1))
         exvi_block_misused(page, block);
     fill(page, block);
 }
@@ -176,7 +176,31 @@ static void set_up_page(exvi_page *page, exvi_kind kind, uint8_t bin, size_t blo
     page->cursor = 0;
     page->tally = 0;
     exv_assert(!page->current && !page->listed && !page->young_listed);
+    page->claimed = 0;
     set_all_free(page);
+}
+
+/* Hand all free blocks of the word `page->cursor`, of which there are some, to allocation. */
+static void claim(exvi_page *page)
+{
+    uint64_t claimed = page->free[page->cursor];
+    exv_assert(claimed && !page->claimed);
+    page->free[page->cursor] = 0;
+    page->claimed = claimed;
+    page->claimed_start = exvi_block_at(page, page->cursor * 64u);
+    page->tally += (uint64_t)__builtin_popcountll(claimed) * ((1 << 16) + 1);
+    if (page->kind == EXVI_OBJECT) {
+        page->young[0][page->cursor] |= claimed;
+        page->young[1][page->cursor] &= ~claimed;
+    }
+}
+
+/* Take back what was claimed and not handed out. */
+static void unclaim(exvi_page *page)
+{
+    page->free[page->cursor] |= page->claimed;
+    page->tally -= (uint64_t)__builtin_popcountll(page->claimed) * ((1 << 16) + 1);
+    page->claimed = 0;
 }
 
 static exvi_page *new_page(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
@@ -200,6 +224,20 @@ static void release_page(exvi_blocks *blocks, exvi_page *page)
     exvi_units_give(&blocks->regions, page);
 }
 
+/* Move the cursor to a word with a free block. False: the page is full. */
+static bool move_cursor(exvi_page *page)
+{
+    uint32_t words = words_of(page);
+    for (uint32_t i = 0, word = page->cursor; i < words; i++, word = word + 1 < words ? word + 1 : 0) {
+        if (page->free[word]) {
+            page->cursor = (uint16_t)word;
+            claim(page);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void make_current(exvi_blocks *blocks, exvi_bin *bin, exvi_page *page)
 {
     page->current = true;
@@ -208,6 +246,7 @@ static void make_current(exvi_blocks *blocks, exvi_bin *bin, exvi_page *page)
     bin->page = page;
     if (page->kind == EXVI_OBJECT)
         exvi_page_list_young(blocks, page);
+    move_cursor(page);
 }
 
 /* The bin's page is full: let it go. */
@@ -224,19 +263,6 @@ static void send_away(exvi_bin *bin)
 }
 
 /* ------------------------------------------------------------- allocation */
-
-/* Move the cursor to a word with a free block. False: the page is full. */
-static bool move_cursor(exvi_page *page)
-{
-    uint32_t words = words_of(page);
-    for (uint32_t i = 0, word = page->cursor; i < words; i++, word = word + 1 < words ? word + 1 : 0) {
-        if (page->free[word]) {
-            page->cursor = (uint16_t)word;
-            return true;
-        }
-    }
-    return false;
-}
 
 /* No memory for another page: put those into the bin's list that are away with some blocks free. */
 static void list_away(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
@@ -270,10 +296,10 @@ static bool change_page(exvi_blocks *blocks, exvi_kind kind, unsigned number)
         return false;
     unlist_page(bin, page);
     make_current(blocks, bin, page);
-    return move_cursor(page);
+    return true;
 }
 
-static void *new_large(exvi_blocks *blocks, exvi_kind kind, size_t size, bool young)
+static void *new_large(exvi_blocks *blocks, exvi_kind kind, size_t size)
 {
     if (size > SIZE_MAX / 4)
         return NULL;
@@ -282,26 +308,27 @@ static void *new_large(exvi_blocks *blocks, exvi_kind kind, size_t size, bool yo
     if (!page)
         return NULL;
     set_up_page(page, kind, EXVI_BIN_LARGE, units << EXVI_UNIT_SHIFT);
-    if (young)
+    if (kind == EXVI_OBJECT)
         exvi_page_list_young(blocks, page);
-    return exvi_page_pop(page, page->free[0], young);
+    claim(page);
+    return exvi_page_pop(page);
 }
 
-void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size, bool young)
+void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size)
 {
-    exv_assert(size > 0 && (kind == EXVI_OBJECT || !young));
+    exv_assert(size > 0);
     if (exvi_fault_hit(EXVI_FAULT_BLOCK))
         return NULL;
     if (size > EXVI_MEDIUM_MAX)
-        return new_large(blocks, kind, size, young);
+        return new_large(blocks, kind, size);
     unsigned bin = exvi_bin_of(size);
     exvi_page *page = blocks->bin[kind][bin].page;
-    if (!page->free[page->cursor] && !move_cursor(page)) {
+    if (!page->claimed && !move_cursor(page)) {
         if (!change_page(blocks, kind, bin))
             return NULL;
         page = blocks->bin[kind][bin].page;
     }
-    void *block = exvi_page_pop(page, page->free[page->cursor], young);
+    void *block = exvi_page_pop(page);
 #ifdef EXVI_CHECKED
     if (!is_filled(page, block))
         exvi_die(function_of(page, "exv_alloc", "exv_new"), "block %p was written to after it was freed", block);
@@ -349,7 +376,7 @@ bool exvi_block_find(const exvi_blocks *blocks, const void *address, exvi_page *
     if (found->units == 0)
         return false;
     uint32_t i = exvi_block_index(found, address);
-    if (i >= found->capacity || exvi_block_at(found, i) != address || (found->free[i / 64] >> (i % 64) & 1))
+    if (i >= found->capacity || exvi_block_at(found, i) != address || !(exvi_page_live(found, i / 64) >> (i % 64) & 1))
         return false;
     *page = found;
     *index = i;
@@ -363,9 +390,7 @@ static bool walk_page(const exvi_page *page, exvi_block_cursor *cursor, void **o
     size_t first = cursor->address > start ? (cursor->address - start + page->block_size - 1) / page->block_size : 0;
     for (size_t index = first; index < page->capacity; index = (index / 64 + 1) * 64) {
         size_t base = index & ~(size_t)63;
-        uint64_t live = ~page->free[index / 64] & (~(uint64_t)0 << (index % 64));
-        if (page->capacity - base < 64)
-            live &= ((uint64_t)1 << (page->capacity - base)) - 1;
+        uint64_t live = exvi_page_live(page, (uint32_t)index / 64) & (~(uint64_t)0 << (index % 64));
         for (; live; live &= live - 1) {
             if (*count == room)
                 return false;
@@ -425,6 +450,7 @@ size_t exvi_blocks_trim(exvi_blocks *blocks)
             continue;
         bin->page = first_page();
         page->current = false;
+        unclaim(page);
         release_page(blocks, page);
     }
     return exvi_regions_trim(&blocks->regions);
@@ -458,7 +484,7 @@ void exvi_blocks_count(const exvi_blocks *blocks, exvi_blocks_sum *sum)
         for (exvi_page *page; (page = next_page(regions->sorted[i], &unit));) {
             sum->used_bytes += exvi_page_used(page) * page->block_size;
             sum->live[page->kind] += exvi_page_used(page);
-            sum->allocations += page->tally >> 16;
+            sum->allocations += (page->tally >> 16) - (uint64_t)__builtin_popcountll(page->claimed);
         }
     }
     size_t index_bytes = regions->room * sizeof *regions->sorted;
@@ -476,12 +502,14 @@ static const char *check_bitmaps(const exvi_page *page)
         free_blocks += (uint32_t)__builtin_popcountll(page->free[word]);
         if (page->kind != EXVI_OBJECT)
             continue;
-        is_young = is_young || page->young[0][word] || page->young[1][word];
-        if ((page->young[0][word] | page->young[1][word]) & page->free[word])
-            return "a free block is in a young generation";
-        if (page->young[0][word] & page->young[1][word])
+        uint64_t live = exvi_page_live(page, word);
+        is_young = is_young || (page->young[0][word] | page->young[1][word]) & live;
+        if (page->young[0][word] & page->young[1][word] & live)
             return "an object is in two generations";
     }
+    free_blocks += (uint32_t)__builtin_popcountll(page->claimed);
+    if (page->claimed && !page->current)
+        return "a page that is not allocated from has claimed blocks";
     if (free_blocks + exvi_page_used(page) != page->capacity)
         return "used and free blocks of a page do not add up to its capacity";
     if (page->capacity % 64 && page->free[page->capacity / 64] >> (page->capacity % 64))
@@ -495,7 +523,7 @@ static const char *check_bitmaps(const exvi_page *page)
 static const char *check_fill(const exvi_page *page)
 {
     for (uint32_t i = 0; i < page->capacity; i++) {
-        if ((page->free[i / 64] >> (i % 64) & 1) && !is_filled(page, exvi_block_at(page, i)))
+        if (!(exvi_page_live(page, i / 64) >> (i % 64) & 1) && !is_filled(page, exvi_block_at(page, i)))
             return "a block was written to after it was freed";
     }
     return NULL;
@@ -534,7 +562,8 @@ static const char *check_lists(const exvi_blocks *blocks, size_t listed, size_t 
         }
     }
     for (exvi_page *page = blocks->young; page; page = page->young_next, young--) {
-        if (!page->young_listed || page->kind != EXVI_OBJECT || (page->young_next && page->young_next->young_prev != page))
+        if (!page->young_listed || page->kind != EXVI_OBJECT ||
+            (page->young_next && page->young_next->young_prev != page))
             return "the list of young pages is wrong";
     }
     return listed || young ? "a page says that it is in a list, and is not" : NULL;

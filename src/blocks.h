@@ -11,8 +11,13 @@
  * `free`), and for objects which are young (bitmaps `young`). So a scan of live blocks, a free, and a check for misuse
  * touch no cold block.
  *
- * Invariants of a page: used + popcount(free) == capacity; bits from capacity on are 0 in `free`; young bits of free
- * blocks are 0; used == 0 only for the page a bin is allocating from; a page with young bits, and the current page of
+ * Allocation claims all free blocks of a word at once and hands them out one by one: so an allocation and a free of
+ * neighbours do not wait for each other through the word in memory, and blocks just freed, still in the cache, are
+ * handed out again first.
+ *
+ * Invariants of a page: used + popcount(free) + popcount(claimed) == capacity; bits from capacity on are 0 in `free`; only
+ * the page a bin is allocating from has claimed blocks; young bits mean something for live blocks only, and those of
+ * claimed blocks are set in advance; used == 0 only for the page a bin is allocating from; a page with young bits, and the current page of
  * every bin of objects, is in the list `young`; a page is current or listed or neither, never both.
  */
 #ifndef EXVI_BLOCKS_H
@@ -46,7 +51,7 @@ void exvi_blocks_init(exvi_blocks *blocks, void *owner, size_t limit_bytes, bool
 void exvi_blocks_drop(exvi_blocks *blocks);                 /* all memory goes back */
 
 /* What the inline functions below leave to do. */
-void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size, bool young);
+void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size);
 void exvi_block_free_slow(exvi_page *page);
 _Noreturn void exvi_block_misused(const exvi_page *page, const void *block);
 void exvi_block_bury(exvi_page *page, void *block);         /* checked build: before a free */
@@ -108,30 +113,34 @@ static inline void *exvi_block_at(const exvi_page *page, uint32_t index)
     return page->start + index * page->block_size;
 }
 
-/* The first free block of the cursor's word, which is `word` and not 0. */
-static inline void *exvi_page_pop(exvi_page *page, uint64_t word, bool young)
+/* The live blocks of a word of the bitmaps, bits beyond the capacity excluded. */
+static inline uint64_t exvi_page_live(const exvi_page *page, uint32_t word)
 {
-    uint32_t cursor = page->cursor;
-    page->free[cursor] = word & (word - 1);
-    page->tally += (1 << 16) + 1;
-    if (young)
-        page->young[0][cursor] |= word & (~word + 1);
-    return exvi_block_at(page, cursor * 64 + (uint32_t)__builtin_ctzll(word));
+    uint32_t rest = page->capacity - word * 64;
+    uint64_t live = ~page->free[word] & (rest < 64 ? ((uint64_t)1 << rest) - 1 : ~(uint64_t)0);
+    return word == page->cursor ? live & ~page->claimed : live;
 }
 
-/* A block of at least `size` > 0 bytes, aligned to 16, not zeroed. `young` is for objects: put it into generation 0.
+/* The first claimed block; there is one. */
+static inline void *exvi_page_pop(exvi_page *page)
+{
+    uint64_t claimed = page->claimed;
+    page->claimed = claimed & (claimed - 1);
+    return page->claimed_start + (size_t)(unsigned)__builtin_ctzll(claimed) * page->block_size;
+}
+
+/* A block of at least `size` > 0 bytes, aligned to 16, not zeroed; its page is in the list `young` if it is for an object.
  * NULL: no memory. */
-static inline void *exvi_block_new(exvi_blocks *blocks, exvi_kind kind, size_t size, bool young)
+static inline void *exvi_block_new(exvi_blocks *blocks, exvi_kind kind, size_t size)
 {
 #ifndef EXVI_CHECKED
     if (exvi_likely(size <= EXVI_FINE_MAX)) {
         exvi_page *page = blocks->bin[kind][(size - 1) >> 4].page;
-        uint64_t word = page->free[page->cursor];
-        if (exvi_likely(word != 0))
-            return exvi_page_pop(page, word, young);
+        if (exvi_likely(page->claimed != 0))
+            return exvi_page_pop(page);
     }
 #endif
-    return exvi_block_new_slow(blocks, kind, size, young);
+    return exvi_block_new_slow(blocks, kind, size);
 }
 
 /* Free a live block; `page` is exvi_page_of(block). A block that is free already stops the program. */
@@ -145,10 +154,6 @@ static inline void exvi_block_free(exvi_page *page, void *block)
     if (exvi_unlikely(index >= page->capacity || (page->free[index >> 6] & bit)))
         exvi_block_misused(page, block);
     page->free[index >> 6] |= bit;
-    if (page->kind == EXVI_OBJECT) {
-        page->young[0][index >> 6] &= ~bit;
-        page->young[1][index >> 6] &= ~bit;
-    }
     page->tally--;
     if (exvi_unlikely((uint16_t)page->tally == page->wake))
         exvi_block_free_slow(page);

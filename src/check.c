@@ -35,9 +35,7 @@ static void check_header(checking *c, const exvi_header *header)
         c->wrong = "an object without visit function is tracked";
     else if (flags & EXVI_FROZEN && !(flags & EXVI_TRACKED))
         c->wrong = "an untracked object is frozen";
-    else if (is_young(header) && (flags & (EXVI_TRACKED | EXVI_FROZEN)) != EXVI_TRACKED)
-        c->wrong = "a young object is untracked or frozen";
-    else if (is_young(header) && !exvi_page_of(header)->young_listed)
+    else if (flags & EXVI_TRACKED && is_young(header) && !exvi_page_of(header)->young_listed)
         c->wrong = "a page with young objects is not listed";
     c->tracked += (flags & EXVI_TRACKED) != 0;
     c->frozen += (flags & EXVI_FROZEN) != 0;
@@ -105,7 +103,7 @@ static const char *check_objects(exv_heap *heap)
         return c.wrong;
     if (!memory)
         return "no memory to check the references";
-    if (c.tracked != heap->generations.tracked || c.frozen != heap->generations.frozen)
+    if (c.tracked != exvi_generations_tracked(&heap->generations) || c.frozen != heap->generations.frozen)
         return "the number of tracked or frozen objects is wrong";
     if (c.weak > heap->weakrefs.targets)
         return "an object with weak references is not in their table";

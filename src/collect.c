@@ -270,7 +270,7 @@ void exvi_collect_begin(exv_heap *heap, const exv_record *record)
 {
     if (heap->collector.debug & EXV_DEBUG_STATS)
         fprintf(stderr, "gc: collecting generation %d, %zu objects tracked\n", record->generation,
-                heap->generations.tracked);
+                exvi_generations_tracked(&heap->generations));
     call_callbacks(heap, EXV_GC_START, record);
 }
 
@@ -314,7 +314,7 @@ static void drop_large_scratch(exvi_collector *c)
         exvi_side_end(&c->cycle.side);
 }
 
-static void note_survivors(exv_heap *heap, int generation, size_t survivors)
+static void note_survivors(exv_heap *heap, int generation, uint64_t survivors)
 {
     if (generation == EXVI_OLDEST) {
         heap->generations.long_lived_total = survivors;
@@ -335,8 +335,8 @@ static void find_and_act(exv_heap *heap, exv_record *record)
         return;
     record->objects = c->cycle.examined;
     record->proof_ns = exvi_clock_ns() - start;
-    size_t examined = exvi_generation_promote(heap, record->generation);
-    note_survivors(heap, record->generation, examined - c->cycle.count);
+    exvi_generation_promote(heap, record->generation);
+    note_survivors(heap, record->generation, record->objects - c->cycle.count);
     if (c->cycle.count)
         act(heap, &c->doomed, record);
     learn(&c->scan_ns, record->proof_ns, record->objects);

@@ -180,7 +180,7 @@ static void set_frozen(exv_heap *heap, int generation, bool frozen)
     while ((count = exvi_generation_next(heap, &cursor, objects, BATCH)) > 0)
         for (size_t i = 0; i < count; i++)
             exvi_header_of(objects[i])->flags ^= EXVI_FROZEN;
-    heap->generations.frozen = frozen ? heap->generations.tracked : 0;
+    heap->generations.frozen = frozen ? exvi_generations_tracked(&heap->generations) : 0;
 }
 
 void exv_gc_freeze(exv_heap *heap)

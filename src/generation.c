@@ -8,20 +8,11 @@
 
 #include <string.h>
 
-static void clear_young(exvi_page *page, const void *block)
-{
-    uint32_t index = exvi_block_index(page, block);
-    uint64_t bit = UINT64_C(1) << (index % 64);
-    page->young[0][index / 64] &= ~bit;
-    page->young[1][index / 64] &= ~bit;
-}
-
 void exvi_generation_remove(exv_heap *heap, void *object)
 {
     exvi_header *header = exvi_header_of(object);
     exv_assert(header->flags & EXVI_TRACKED);
-    clear_young(exvi_page_of(header), header);
-    heap->generations.tracked--;
+    heap->generations.deaths++;
     heap->generations.frozen -= (header->flags & EXVI_FROZEN) != 0;
     header->flags &= ~(uint32_t)(EXVI_TRACKED | EXVI_FROZEN);
 }
@@ -32,9 +23,11 @@ void exvi_generation_add(exv_heap *heap, void *object)
     exv_assert(!(header->flags & EXVI_TRACKED));
     exvi_page *page = exvi_page_of(header);
     uint32_t index = exvi_block_index(page, header);
-    page->young[0][index / 64] |= UINT64_C(1) << (index % 64);
+    uint64_t bit = UINT64_C(1) << (index % 64);
+    page->young[0][index / 64] |= bit;
+    page->young[1][index / 64] &= ~bit;
     exvi_page_list_young(&heap->blocks, page);
-    heap->generations.tracked++;
+    heap->generations.births++;
     header->flags |= EXVI_TRACKED;
 }
 
@@ -52,9 +45,15 @@ static void *object_at(const exvi_page *page, uint32_t index)
 
 static uint64_t young_bits(const exvi_generation_cursor *cursor, const exvi_page *page, uint32_t word)
 {
+    uint64_t live = exvi_page_live(page, word);
     if (cursor->generation == 0)
-        return page->young[0][word];
-    return cursor->only ? page->young[1][word] : page->young[0][word] | page->young[1][word];
+        return page->young[0][word] & live;
+    return (cursor->only ? page->young[1][word] : page->young[0][word] | page->young[1][word]) & live;
+}
+
+static bool is_collected(const void *object)
+{
+    return (exvi_header_of(object)->flags & (EXVI_TRACKED | EXVI_FROZEN)) == EXVI_TRACKED;
 }
 
 /* Hands out whole words of the bitmaps, so `room` must be 64 or more. */
@@ -67,12 +66,14 @@ static size_t next_young(exv_heap *heap, exvi_generation_cursor *cursor, void **
     }
     for (; cursor->page; cursor->page = cursor->page->young_next, cursor->word = 0) {
         for (; cursor->word < words_of(cursor->page); cursor->word++) {
-            uint64_t bits = young_bits(cursor, cursor->page, cursor->word);
-            if (count + (size_t)__builtin_popcountll(bits) > room)
+            if (room - count < 64)
                 return count;
-            for (; bits; bits &= bits - 1)
-                objects[count++] =
-                    object_at(cursor->page, 64 * cursor->word + (uint32_t)__builtin_ctzll(bits));
+            uint64_t bits = young_bits(cursor, cursor->page, cursor->word);
+            for (; bits; bits &= bits - 1) {
+                void *object = object_at(cursor->page, 64 * cursor->word + (uint32_t)__builtin_ctzll(bits));
+                if (is_collected(object))
+                    objects[count++] = object;
+            }
         }
     }
     return count;
@@ -88,10 +89,9 @@ static bool is_young(const void *object)
 
 static bool belongs(const exvi_generation_cursor *cursor, const void *object)
 {
-    uint32_t flags = exvi_header_of(object)->flags & (EXVI_TRACKED | EXVI_FROZEN);
     if (cursor->generation < 0)
-        return flags == (EXVI_TRACKED | EXVI_FROZEN);
-    return flags == EXVI_TRACKED && !(cursor->only && is_young(object));
+        return exvi_header_of(object)->flags & EXVI_FROZEN;
+    return is_collected(object) && !(cursor->only && is_young(object));
 }
 
 static size_t next_old(exv_heap *heap, exvi_generation_cursor *cursor, void **objects, size_t room)
@@ -119,7 +119,7 @@ size_t exvi_generation_next(exv_heap *heap, exvi_generation_cursor *cursor, void
 size_t exvi_generation_size(const exv_heap *heap, int generation)
 {
     if (generation == EXVI_OLDEST)
-        return heap->generations.tracked - heap->generations.frozen;
+        return exvi_generations_tracked(&heap->generations) - heap->generations.frozen;
     size_t count = 0;
     exvi_generation_cursor cursor = {.generation = generation};
     for (const exvi_page *page = heap->blocks.young; page; page = page->young_next)
@@ -130,33 +130,27 @@ size_t exvi_generation_size(const exv_heap *heap, int generation)
 
 /* ------------------------------------------------------------- promotion */
 
-/* Returns how many objects of the page move, and whether young bits remain. */
-static size_t promote_page(exvi_page *page, int generation, bool *remain)
+/* Returns whether young objects remain. */
+static bool promote_page(exvi_page *page, int generation)
 {
-    size_t moved = 0;
     uint64_t left = 0;
     for (uint32_t word = 0; word < words_of(page); word++) {
-        uint64_t old = generation > 0 ? page->young[1][word] : 0;
-        moved += (size_t)__builtin_popcountll(page->young[0][word] | old);
-        page->young[1][word] = generation == 0 ? page->young[1][word] | page->young[0][word] : 0;
-        page->young[0][word] = 0;
+        uint64_t live = exvi_page_live(page, word);
+        uint64_t young = (page->young[0][word] | page->young[1][word]) & live;
+        page->young[0][word] &= ~live; /* what is claimed stays marked */
+        page->young[1][word] = generation == 0 ? young : 0;
         left |= page->young[1][word];
     }
-    *remain = left != 0;
-    return moved;
+    return left != 0;
 }
 
-size_t exvi_generation_promote(exv_heap *heap, int generation)
+void exvi_generation_promote(exv_heap *heap, int generation)
 {
-    size_t moved = 0;
     for (exvi_page *page = heap->blocks.young, *rest; page; page = rest) {
-        bool remain;
         rest = page->young_next;
-        moved += promote_page(page, generation, &remain);
-        if (!remain && !page->current)
+        if (!promote_page(page, generation) && !page->current)
             exvi_page_unlist_young(&heap->blocks, page);
     }
-    return generation < EXVI_OLDEST ? moved : heap->generations.tracked - heap->generations.frozen;
 }
 
 /* ---------------------------------------------------------------- counts */

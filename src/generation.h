@@ -1,11 +1,12 @@
 /*
  * generation: which tracked objects are in which generation, and CPython's rule for when one is due.
  *
- * Membership is in bitmaps of the pages: young[0] and young[1]; a tracked object in neither is in the oldest generation,
- * or in the permanent one if its flag says so. Objects of the oldest are found by walking the pages.
+ * Membership is in bitmaps of the pages. A live object with the flag EXVI_TRACKED is in generation 0 if its bit in young[0] is set,
+ * in generation 1 if that in young[1] is, else in the oldest, or in the permanent one if its flag says so. The bits of other
+ * blocks mean nothing, so birth and death leave them alone. Objects of the oldest are found by walking all pages.
  *
- * Invariants: young bits are set for live tracked objects only; a page with young bits is on blocks->young;
- * tracked == objects with the flag EXVI_TRACKED, the frozen ones among them.
+ * Invariants: no live object has both bits; a page with a live young object is on blocks->young; births - deaths ==
+ * objects with the flag EXVI_TRACKED, the frozen ones among them.
  */
 #ifndef EXVI_GENERATION_H
 #define EXVI_GENERATION_H
@@ -19,7 +20,7 @@ typedef struct exvi_generations {
     uint32_t count[EXV_GENERATIONS];
     uint32_t threshold[EXV_GENERATIONS];
     uint32_t trigger;            /* threshold[0], or UINT32_MAX when nothing is to start by count */
-    size_t tracked;
+    uint64_t births, deaths;     /* objects tracked from now on, and no more; apart, so that neither waits for the other */
     size_t frozen;
     uint64_t long_lived_total;   /* survivors of the last full collection */
     uint64_t long_lived_pending; /* survivors of generation 1 since */
@@ -36,12 +37,17 @@ typedef struct exvi_generation_cursor {
 } exvi_generation_cursor;
 size_t exvi_generation_next(exv_heap *heap, exvi_generation_cursor *cursor, void **objects, size_t room);
 
-/* How many objects there are up to `generation`, the permanent ones excluded. */
+/* How many objects are tracked, the permanent ones included. */
+static inline size_t exvi_generations_tracked(const exvi_generations *generations)
+{
+    return (size_t)(generations->births - generations->deaths);
+}
+
+/* How many objects there are up to `generation`, the permanent ones excluded; for young ones an upper bound. */
 size_t exvi_generation_size(const exv_heap *heap, int generation);
 
-/* Move the objects of generations up to `generation` into the next older one; a full collection's stay the oldest. Returns
- * how many there are. */
-size_t exvi_generation_promote(exv_heap *heap, int generation);
+/* Move the objects of generations up to `generation` into the next older one; a full collection's stay the oldest. */
+void exvi_generation_promote(exv_heap *heap, int generation);
 
 /* Set the trigger after a change of the first threshold, or of being enabled. */
 void exvi_generation_arm(exvi_generations *generations, bool enabled);

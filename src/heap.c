@@ -180,7 +180,7 @@ void *exv_alloc(exv_heap *heap, size_t size)
         size = 1;
     }
     exvi_heap_enter(heap, __func__);
-    void *block = exvi_block_new(&heap->blocks, EXVI_RAW, size, false);
+    void *block = exvi_block_new(&heap->blocks, EXVI_RAW, size);
     heap->allocated_bytes += size;
     exvi_heap_leave(heap);
     return block;
@@ -271,7 +271,7 @@ void exv_get_heap_stats(const exv_heap *heap, exv_heap_stats *stats)
         .metadata_bytes = sum.metadata_bytes,
         .live_blocks = sum.live[EXVI_RAW] + sum.live[EXVI_OBJECT],
         .live_objects = sum.live[EXVI_OBJECT],
-        .tracked_objects = heap->generations.tracked,
+        .tracked_objects = exvi_generations_tracked(&heap->generations),
         .allocations = sum.allocations,
         .frees = sum.frees,
     };

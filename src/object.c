@@ -20,6 +20,18 @@
 
 /* ---------------------------------------------------------------- birth */
 
+/* In steps of 16 bytes: sizes of blocks are multiples of that. */
+static inline void zero(void *payload, size_t size)
+{
+    typedef uint64_t step __attribute__((vector_size(16), may_alias));
+    if (size > 256) {
+        memset(payload, 0, size);
+        return;
+    }
+    for (step *at = payload, *end = at + (size + 15) / 16; at < end; at++)
+        *at = (step){0};
+}
+
 static void *new_object(exv_heap *heap, const exv_type *type, size_t payload)
 {
     bool tracked = type->visit != NULL;
@@ -28,20 +40,20 @@ static void *new_object(exv_heap *heap, const exv_type *type, size_t payload)
         if (exvi_unlikely(++g->count[0] > g->trigger) || exvi_unlikely(--heap->schedule.ticks == 0))
             exvi_policy_step(heap);
     }
-    void *block = exvi_block_new(&heap->blocks, EXVI_OBJECT, sizeof(exvi_header) + payload, tracked);
-    if (exvi_unlikely(!block) && tracked && exvi_policy_rescue(heap))
-        block = exvi_block_new(&heap->blocks, EXVI_OBJECT, sizeof(exvi_header) + payload, tracked);
-    if (exvi_unlikely(!block)) {
+    exvi_header *header = exvi_block_new(&heap->blocks, EXVI_OBJECT, sizeof *header + payload);
+    if (exvi_unlikely(!header) && tracked && exvi_policy_rescue(heap))
+        header = exvi_block_new(&heap->blocks, EXVI_OBJECT, sizeof *header + payload);
+    if (exvi_unlikely(!header)) {
         heap->generations.count[0] -= tracked && heap->generations.count[0] > 0;
         return NULL;
     }
-    heap->generations.tracked += tracked;
-    heap->allocated_bytes += sizeof(exvi_header) + payload;
-    exvi_header *header = block;
+    heap->generations.births += tracked;
+    heap->allocated_bytes += sizeof *header + payload;
     header->type = type;
     header->refcount = 1;
     header->flags = tracked ? EXVI_TRACKED : 0;
-    return memset(header + 1, 0, payload);
+    zero(header + 1, payload);
+    return header + 1;
 }
 
 void *exv_new(exv_heap *heap, const exv_type *type)
@@ -176,42 +188,34 @@ static void dismantle(void *object)
     exvi_block_free(exvi_page_of(header), header);
 }
 
-static void leave_generation(exv_heap *heap, void *object)
+/* Out of the collector's sight, and counted as CPython counts deallocations. */
+static void leave_generation(exv_heap *heap, exvi_header *header)
 {
-    exvi_header *header = exvi_header_of(object);
-    if (header->flags & EXVI_TRACKED)
-        exvi_generation_remove(heap, object);
-    if (header->type->visit && heap->generations.count[0] > 0)
-        heap->generations.count[0]--;
+    if (!header->type->visit)
+        return;
+    heap->generations.deaths += (header->flags & EXVI_TRACKED) != 0;
+    heap->generations.count[0] -= heap->generations.count[0] > 0;
 }
 
-static void die_slow(exv_heap *heap, void *object)
+/* What few objects need before their references go. False: the finalizer resurrected the object. */
+static bool last_rites(exv_heap *heap, void *object)
 {
     exvi_header *header = exvi_header_of(object);
     if (header->flags & EXVI_DYING)
         exvi_die("exv_decref", "object %p of type %s lost a reference too many while it was destroyed", object,
                  header->type->name);
-    if (header->type->finalize && !(header->flags & EXVI_FINALIZED)) {
-        exvi_object_finalize(object);
-        if (header->refcount > 1) { /* resurrected */
-            header->refcount -= header->refcount < EXVI_IMMORTAL_COUNT;
-            return;
-        }
+    exvi_object_finalize(object);
+    if (header->refcount > 1) {
+        header->refcount -= header->refcount < EXVI_IMMORTAL_COUNT;
+        return false;
     }
-    header->flags |= EXVI_DYING;
     heap->collector.unreachable -= (header->flags & EXVI_UNREACHABLE) != 0;
-    if (header->flags & EXVI_WEAK)
+    heap->generations.frozen -= (header->flags & EXVI_FROZEN) != 0;
+    if (header->flags & EXVI_WEAK) {
+        header->flags |= EXVI_DYING; /* no new weak reference from here on */
         exvi_weakrefs_die(heap, object);
-    leave_generation(heap, object);
-    if (heap->depth >= DEPTH_LIMIT) {
-        put_off(heap, object);
-        return;
     }
-    heap->depth++;
-    dismantle(object);
-    while (heap->depth == 1 && heap->deferred)
-        dismantle(take_put_off(heap));
-    heap->depth--;
+    return true;
 }
 
 /* The last reference, which is still counted, is given up. */
@@ -220,11 +224,20 @@ static void die(void *object)
     exv_heap *heap = exvi_heap_of(object);
     exvi_heap_enter(heap, "exv_decref");
     exvi_header *header = exvi_header_of(object);
-    if (header->type->visit || header->type->finalize || header->flags) {
-        die_slow(heap, object);
-    } else {
+    const uint32_t special = EXVI_WEAK | EXVI_UNREACHABLE | EXVI_FROZEN | EXVI_DYING;
+    bool usual = !header->type->finalize && !(header->flags & special);
+    if (exvi_likely(usual) || last_rites(heap, object)) {
+        leave_generation(heap, header);
         header->flags = EXVI_DYING;
-        dismantle(object);
+        if (exvi_likely(heap->depth < DEPTH_LIMIT)) {
+            heap->depth++;
+            dismantle(object);
+            while (heap->deferred && heap->depth == 1)
+                dismantle(take_put_off(heap));
+            heap->depth--;
+        } else {
+            put_off(heap, object);
+        }
     }
     exvi_heap_leave(heap);
 }
@@ -256,13 +269,12 @@ void exvi_object_finalize(void *object)
 
 void exvi_object_force(void *object)
 {
-    exv_heap *heap = exvi_heap_of(object);
-    leave_generation(heap, object);
-    const exv_type *type = exvi_header_of(object)->type;
-    if (type->destroy)
-        type->destroy(object);
-    exvi_header_of(object)->refcount = 0;
-    exvi_block_free(exvi_page_of(exvi_header_of(object)), exvi_header_of(object));
+    exvi_header *header = exvi_header_of(object);
+    leave_generation(exvi_heap_of(object), header);
+    if (header->type->destroy)
+        header->type->destroy(object);
+    header->refcount = 0;
+    exvi_block_free(exvi_page_of(header), header);
 }
 
 /* --------------------------------------------------------------- others */

@@ -23,8 +23,10 @@
 
 /* The first 64 bytes are what an allocation and a free look at. */
 typedef struct exvi_page {
-    _Alignas(64) char *start; /* the first block */
-    uint64_t tally;          /* blocks ever allocated << 16 | blocks in use: see exvi_page_used() */
+    _Alignas(64) uint64_t claimed; /* blocks of the cursor's word that allocation may still hand out */
+    char *claimed_start;     /* the first block of that word */
+    char *start;             /* the first block */
+    uint64_t tally;          /* blocks ever claimed << 16 | those not free: see exvi_page_used() */
     size_t block_size;       /* a multiple of 16; objects: at least 32 */
     uint32_t reciprocal;     /* index == (offset >> 4) * reciprocal >> 31, exact inside the page */
     uint16_t capacity;       /* blocks in the page */
@@ -37,9 +39,9 @@ typedef struct exvi_page {
     bool current;            /* its bin allocates from it */
     bool listed;             /* in its bin's list of pages with free blocks */
     bool young_listed;       /* in blocks->young */
+    _Alignas(64) uint64_t free[64];       /* 1: free, and not claimed */
+    uint64_t young[2][32];   /* objects only: see generation.h */
     struct exvi_page *next, *prev; /* while listed */
-    uint64_t free[64];       /* 1: free */
-    uint64_t young[2][32];   /* objects only. [g]: in generation g; neither: oldest or untracked */
     struct exvi_page *young_next, *young_prev;
 } exvi_page;
 
@@ -85,7 +87,8 @@ void exvi_units_give(exvi_regions *regions, exvi_page *page);
 /* Make a page longer or shorter where it is. False: the units behind it are in use. */
 bool exvi_units_resize(exvi_regions *regions, exvi_page *page, size_t units);
 
-/* The region that holds `address`, or NULL: safe for any address. And the position in sorted[] of the first that ends behind it. */
+/* The region that holds `address`, or NULL; and the position in sorted[] of the first one that ends behind it. Both are
+ * safe for any address. */
 exvi_region *exvi_regions_find(const exvi_regions *regions, const void *address);
 size_t exvi_regions_position(const exvi_regions *regions, const void *address);
 
@@ -98,7 +101,7 @@ const char *exvi_regions_check(const exvi_regions *regions); /* NULL, or which i
 
 static inline uint32_t exvi_page_used(const exvi_page *page)
 {
-    return (uint16_t)page->tally;
+    return (uint32_t)(uint16_t)page->tally - (uint32_t)__builtin_popcountll(page->claimed);
 }
 
 /* The page of a live block, given by any address in its first unit's reach: the start of any block will do. */
