@@ -54,13 +54,14 @@ static void set_slot(exvi_table *table, size_t slot, size_t number)
         ((uint64_t *)slots)[slot] = number;
 }
 
-/* Where the search for a hash begins. Small ints are their own hash and may come in any pattern: a secret odd factor
- * spreads them over the upper half, a known one then over the top bits. */
+/* Where the search for a hash begins. Small ints are their own hash and come in all patterns, so every bit of the hash has
+ * to count: the mixing of the generator SplitMix64 (Steele, Lea and Flood 2014), under a secret. */
 static size_t first_slot(exv_heap *heap, const exvi_table *table, uint64_t hash)
 {
-    uint64_t mixed = hash * exvi_heap_values(heap)->slot_factor;
-    mixed ^= mixed >> 32;
-    return (size_t)(mixed * UINT64_C(0x9e3779b97f4a7c15) >> (64 - table->bits));
+    uint64_t mixed = hash ^ exvi_heap_values(heap)->slot_key;
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return (size_t)(mixed >> (64 - table->bits));
 }
 
 static size_t slot_mask(const exvi_table *table)

@@ -27,8 +27,7 @@ bool exvi_values_init(exv_heap *heap)
 {
     exvi_values *values = exvi_heap_values(heap);
     exvi_random(values->hash_key, sizeof values->hash_key);
-    exvi_random(&values->slot_factor, sizeof values->slot_factor);
-    values->slot_factor |= 1;
+    exvi_random(&values->slot_key, sizeof values->slot_key);
     values->none = exv_new(heap, &exv_none_type);
     values->truth[false] = exv_new(heap, &exv_bool_type);
     values->truth[true] = exv_new(heap, &exv_bool_type);

@@ -34,7 +34,7 @@ typedef struct exvi_values {
     exv_bool *truth[2];
     exv_int *small[EXVI_SMALL_INTS]; /* each made when first asked for */
     uint64_t hash_key[2];            /* secret, for str and bytes */
-    uint64_t slot_factor;            /* secret and odd, for the slots of tables */
+    uint64_t slot_key;               /* secret, for the slots of tables */
     exvi_printing *printing;
     unsigned depth;                  /* 0 outside of repr, equality and hashing */
     exv_status repr_failure;         /* why the innermost repr that failed did */
