@@ -37,6 +37,7 @@ static double parse_decimal(const char *text)
 }
 
 #define PATH_ROOM 1024
+#define FILE_ROOM 32 /* of a path: for "/" and the name of a group's file */
 
 typedef struct group_files {
     const char *limits[2], *used, *stat_key;
@@ -49,9 +50,8 @@ static const group_files version_2 = {{"memory.max", "memory.high"}, "memory.cur
 /* The tree of groups that has the memory controller. */
 typedef struct group_tree {
     const group_files *files;
-    char own_group[PATH_ROOM / 4]; /* the file that names this process's group */
-    char point[PATH_ROOM / 4];     /* where the tree is mounted */
-    char root[PATH_ROOM / 2];      /* the group that is at the mount point; "" for the tree's own root */
+    char point[PATH_ROOM / 4]; /* where it is mounted */
+    char root[PATH_ROOM / 2];  /* the group that is at the mount point; "" for the tree's own root */
 } group_tree;
 
 /* Looked for once: reading the table of mounts is slow where there are many. Written by the thread that took the
@@ -60,6 +60,9 @@ static group_tree known_tree;
 static _Atomic uint32_t tree_state;
 enum { TREE_UNKNOWN, TREE_BUSY, TREE_KNOWN };
 
+static char system_root[PATH_ROOM / 4]; /* put before every path; "" but in tests */
+
+/* False, and nothing copied, when it does not fit. */
 static bool copy_text(char *to, size_t room, const char *from)
 {
     size_t size = strlen(from) + 1;
@@ -72,13 +75,8 @@ static bool copy_text(char *to, size_t room, const char *from)
 void exvi_cgroup_root_set(const char *folder)
 {
     atomic_store(&tree_state, TREE_UNKNOWN);
-    if (!folder || !copy_text(known_tree.point, sizeof known_tree.point - sizeof "/self", folder))
-        return;
-    known_tree.files = &version_2;
-    copy_text(known_tree.own_group, sizeof known_tree.own_group, folder);
-    strcat(known_tree.own_group, "/self");
-    known_tree.root[0] = '\0';
-    atomic_store(&tree_state, TREE_KNOWN);
+    if (!copy_text(system_root, sizeof system_root, folder ? folder : ""))
+        system_root[0] = '\0';
 }
 
 /* Is `word` one of the words in `list`, which commas separate? */
@@ -131,20 +129,28 @@ static bool parse_mount(char *line, group_tree *tree)
            copy_text(tree->point, sizeof tree->point, next_field(&line));
 }
 
+static bool open_below_root(exvi_lines *in, const char *path)
+{
+    char whole[PATH_ROOM / 2];
+    size_t root = strlen(system_root);
+    memcpy(whole, system_root, root);
+    return copy_text(whole + root, sizeof whole - root, path) && exvi_lines_open(in, whole);
+}
+
 /* The memory controller belongs to one tree: version 1's where that is mounted, otherwise version 2's. */
 static bool look_for_tree(group_tree *tree)
 {
     exvi_lines in;
     group_tree found;
     tree->files = NULL;
-    if (!exvi_lines_open(&in, "/proc/self/mountinfo"))
+    if (!open_below_root(&in, "/proc/self/mountinfo"))
         return false;
     for (char *line = exvi_lines_next(&in); line; line = exvi_lines_next(&in)) {
         if (parse_mount(line, &found) && (!tree->files || found.files == &version_1))
             *tree = found;
     }
     exvi_lines_close(&in);
-    return tree->files && copy_text(tree->own_group, sizeof tree->own_group, "/proc/self/cgroup");
+    return tree->files != NULL;
 }
 
 static bool get_tree(group_tree *tree)
@@ -169,7 +175,7 @@ static void own_group(const group_tree *tree, char *path, size_t room)
 {
     exvi_lines in;
     path[0] = '\0';
-    if (!exvi_lines_open(&in, tree->own_group))
+    if (!open_below_root(&in, "/proc/self/cgroup"))
         return;
     for (char *line = exvi_lines_next(&in); line; line = exvi_lines_next(&in)) {
         char *controllers = strchr(line, ':');
@@ -257,9 +263,10 @@ bool exvi_cgroup_read(exvi_cgroup_state *state)
     *state = (exvi_cgroup_state){0};
     if (!get_tree(&tree))
         return false;
-    size_t top = strlen(tree.point);
-    copy_text(path, sizeof path, tree.point);
-    own_group(&tree, path + top, sizeof path / 2);
+    copy_text(path, sizeof path, system_root);
+    copy_text(path + strlen(path), sizeof path / 4, tree.point);
+    size_t top = strlen(path);
+    own_group(&tree, path + top, sizeof path - top - FILE_ROOM);
     size_t length = strlen(path);
 
     if (read_group_file(path, length, "memory.pressure", text, sizeof text)) {

@@ -20,8 +20,8 @@ typedef struct exvi_cgroup_state {
 /* False: no group with the memory controller is known. Opens, reads and closes some files: 10 to 30 microseconds. */
 bool exvi_cgroup_read(exvi_cgroup_state *state);
 
-/* For tests, before other threads read: a folder that stands for the mount of version 2, its file `self` for
- * /proc/self/cgroup (without it, the folder is the process's group). NULL: the real ones again. */
+/* For tests, before other threads read: a folder that stands for "/" when this module looks for proc/self/mountinfo,
+ * proc/self/cgroup and the tree of groups. NULL: the real one again. */
 void exvi_cgroup_root_set(const char *folder);
 
 #endif

@@ -280,6 +280,21 @@ static bool runs_on_valgrind(void)
     return answer != 0;
 }
 
+/* After unshare(CLONE_NEWPID) or setns() a child belongs to another pid namespace: perhaps as its first process, with
+ * whose end every later fork of the program fails. A namespace without a process has no name that could be read yet. */
+static bool children_live_elsewhere(void)
+{
+    static const char path[] = "/proc/self/ns/pid_for_children";
+    char own[64], children[64];
+    ssize_t own_size = readlink("/proc/self/ns/pid", own, sizeof own);
+    ssize_t size = readlink(path, children, sizeof children);
+    if (own_size <= 0)
+        return false;
+    if (size <= 0)
+        return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    return size != own_size || memcmp(own, children, (size_t)size) != 0;
+}
+
 /* CLONE_FILES: the table is not copied, at a cost to the parent for each descriptor; exvi_child_settle() leaves it.
  * CLONE_UNTRACED: a debugger that follows clones would take the child for a thread.
  * The exit signal is 0: no SIGCHLD, and only a wait with __WCLONE sees the child. Not CLONE_FS: a shared working
@@ -291,6 +306,8 @@ int32_t exvi_clone(void)
 #ifdef __s390__
     return -ENOSYS; /* takes its arguments in another order */
 #endif
+    if (children_live_elsewhere())
+        return -EINVAL;
     unsigned long flags = runs_on_valgrind() ? 0 : CLONE_FILES | CLONE_UNTRACED;
     uint64_t blocked = block_signals();
     /* A NULL stack means the parent's, copied; the rest, whose order differs between architectures, is unused. */
@@ -496,9 +513,12 @@ char *exvi_lines_next(exvi_lines *lines)
                 cut = true;
                 lines->end = 0;
             }
-            if (!read_more(lines))
+            if (read_more(lines))
+                continue;
+            if (cut || lines->end == lines->start || lines->end == sizeof lines->text)
                 return NULL;
-            continue;
+            newline = lines->text + lines->end++; /* the last line lacks its newline */
+            line = lines->text + lines->start;
         }
         *newline = '\0';
         lines->start = (size_t)(newline + 1 - lines->text);
