@@ -369,7 +369,7 @@ bool exvi_block_find(const exvi_blocks *blocks, const void *address, exvi_page *
     exvi_region *region = exvi_regions_find(&blocks->regions, address);
     size_t offset = (uintptr_t)address - (uintptr_t)region;
     size_t unit = offset >> EXVI_UNIT_SHIFT;
-    if (!region || unit < EXVI_META_UNITS || unit >= EXVI_UNITS)
+    if (!region || unit >= EXVI_UNITS)
         return false;
     exvi_page *found = &region->page[unit];
     found -= found->lead;

@@ -15,10 +15,10 @@
  * neighbours do not wait for each other through the word in memory, and blocks just freed, still in the cache, are
  * handed out again first.
  *
- * Invariants of a page: used + popcount(free) + popcount(claimed) == capacity; bits from capacity on are 0 in `free`; only
- * the page a bin is allocating from has claimed blocks; young bits mean something for live blocks only, and those of
- * claimed blocks are set in advance; used == 0 only for the page a bin is allocating from; a page with young bits, and the current page of
- * every bin of objects, is in the list `young`; a page is current or listed or neither, never both.
+ * Invariants of a page: used + popcount(free) + popcount(claimed) == capacity; bits from capacity on are 0 in `free`;
+ * only the page a bin is allocating from has claimed blocks, and used == 0 for no other; young bits mean something for
+ * live blocks only, those of claimed blocks are set in advance; a page with young blocks, and the current page of every
+ * bin of objects, is in the list `young`; a page is current or listed or neither, never both.
  */
 #ifndef EXVI_BLOCKS_H
 #define EXVI_BLOCKS_H
@@ -129,8 +129,7 @@ static inline void *exvi_page_pop(exvi_page *page)
     return page->claimed_start + (size_t)(unsigned)__builtin_ctzll(claimed) * page->block_size;
 }
 
-/* A block of at least `size` > 0 bytes, aligned to 16, not zeroed; its page is in the list `young` if it is for an object.
- * NULL: no memory. */
+/* A block of at least `size` > 0 bytes, aligned to 16, not zeroed; one for an object is young. NULL: no memory. */
 static inline void *exvi_block_new(exvi_blocks *blocks, exvi_kind kind, size_t size)
 {
 #ifndef EXVI_CHECKED
