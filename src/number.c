@@ -176,8 +176,8 @@ typedef struct decimal {
     int point;
 } decimal;
 
-/* Round to `count` digits; true if that reads back as the value. The locale's decimal point may be anything. */
-static bool round_to(double value, int count, decimal *result)
+/* The value rounded to `count` digits. The locale's decimal point may be anything. */
+static void round_to(double value, int count, decimal *result)
 {
     char text[48];
     snprintf(text, sizeof text, "%.*e", count - 1, value);
@@ -187,15 +187,37 @@ static bool round_to(double value, int count, decimal *result)
         if (*place >= '0' && *place <= '9')
             result->digits[result->count++] = *place;
     result->point = atoi(place + 1) + 1;
+}
+
+static bool reads_back(double value, const decimal *d)
+{
+    char text[48];
+    snprintf(text, sizeof text, "%.*se%d", d->count, d->digits, d->point - d->count);
     return strtod(text, NULL) == value;
 }
 
+/* One more in the last place, unless a digit would carry. */
+static bool step_up(decimal *d)
+{
+    char *last = &d->digits[d->count - 1];
+    if (*last == '9')
+        return false;
+    ++*last;
+    return true;
+}
+
 /* A float that is not subnormal keeps any 15 digits, so if one of up to 15 digits is the answer, rounding to 15 gives it,
- * with zeros at its end. */
+ * with zeros at its end. A power of two has its upper neighbour twice as far away as its lower one, so that what lies too far
+ * below may still be near enough above. */
 static void shortest_digits(double value, decimal *result)
 {
-    for (int count = isnormal(value) ? 15 : 1; !round_to(value, count, result); count++)
-        ;
+    int exponent;
+    bool power_of_two = frexp(value, &exponent) == 0.5;
+    for (int count = isnormal(value) ? 15 : 1;; count++) {
+        round_to(value, count, result);
+        if (reads_back(value, result) || (power_of_two && step_up(result) && reads_back(value, result)))
+            break;
+    }
     while (result->count > 1 && result->digits[result->count - 1] == '0')
         result->count--;
 }

@@ -134,6 +134,7 @@ static const struct {
     {1.7976931348623157e308, "1.7976931348623157e+308"},
     {9007199254740993.0, "9007199254740992.0"},
     {5e-310, "5e-310"},
+    {0x1p-1017, "7.120236347223045e-307"}, /* the nearest of 16 digits lies below, and too far */
 };
 
 static void float_reprs(void **state)

@@ -1,0 +1,289 @@
+"""Values of the library against those of the Python that runs this: reprs, equality, hashes, arithmetic, messages.
+
+Each case is a line of words for tests/values_driver.c and the answer that Python gives for the same values. The seed of
+the random cases is printed when a test fails; EXUVIA_SEED repeats a run.
+"""
+import math
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import unicodedata
+
+import pytest
+
+SEED = int(os.environ.get("EXUVIA_SEED", random.SystemRandom().randrange(2**32)))
+INT_MIN, INT_MAX = -2**63, 2**63 - 1
+
+
+class OrderedSet(set):
+    """A set that shows its members in the order they came, as the library does."""
+
+    def __init__(self, members):
+        super().__init__()
+        self.order = []
+        for member in members:
+            if member not in self:
+                self.order.append(member)
+                self.add(member)
+
+    def __repr__(self):
+        return "{" + ", ".join(map(repr, self.order)) + "}" if self.order else "set()"
+
+
+OrderedSet.__name__ = "set"
+
+
+class Value:
+    """A Python value, and the words that make the same in the driver."""
+
+    def __init__(self, value, words):
+        self.value = value
+        self.words = words
+
+
+def whole(number):
+    return Value(number, f"i{number}")
+
+
+def real(number):
+    return Value(number, "f" + struct.pack(">d", number).hex())
+
+
+def text(string):
+    return Value(string, "s" + string.encode().hex())
+
+
+def binary(data):
+    return Value(data, "b" + data.hex())
+
+
+def gather(kind, values):
+    make = {"l": list, "t": tuple, "S": OrderedSet}[kind]
+    return Value(make(value.value for value in values), " ".join([value.words for value in values] + [f"{kind}{len(values)}"]))
+
+
+def mapping(pairs):
+    words = [value.words for pair in pairs for value in pair]
+    return Value({key.value: value.value for key, value in pairs}, " ".join(words + [f"d{len(pairs)}"]))
+
+
+# ------------------------------------------------------------- random values
+
+def random_int(rng):
+    size = rng.choice((1, 3, 8, 31, 53, 54, 62, 63))
+    return rng.choice((rng.randrange(-2**size, 2**size), rng.choice((-1, 1)) * 2**min(size, 62) + rng.randrange(-2, 3),
+                       rng.choice((INT_MIN, INT_MAX, 2**61 - 1, 2**61, -1, 0, 1))))
+
+
+def random_float(rng):
+    bits = struct.unpack("<d", struct.pack("<Q", rng.getrandbits(64)))[0]
+    return rng.choice((bits, float(rng.randrange(-100, 100)), rng.random(), rng.uniform(-1e6, 1e6),
+                       float(random_int(rng)), rng.randrange(1000) / 10**rng.randrange(1, 25),
+                       rng.choice((0.0, -0.0, math.inf, -math.inf, 5e-324, sys.float_info.max, 1e16, 1e-4, 1e-5))))
+
+
+def random_character(rng):
+    kind = rng.randrange(6)
+    if kind == 0:
+        return rng.choice("'\"\\\n\r\t\0\x7f ")
+    if kind < 4:
+        return chr(rng.randrange(0x20, 0x250))
+    while True:
+        character = chr(rng.randrange(0x110000))
+        if not 0xd800 <= ord(character) < 0xe000 and shown_alike(character):
+            return character
+
+
+def shown_alike(character):
+    """Characters that a newer Unicode has assigned are printable to a newer Python only."""
+    return unicodedata.unidata_version == "14.0.0" or not character.isprintable() or ord(character) < 0x2e80
+
+
+def random_simple(rng):
+    kind = rng.randrange(8)
+    if kind == 0:
+        return rng.choice((Value(None, "N"), Value(True, "T"), Value(False, "F")))
+    if kind < 4:
+        return whole(random_int(rng))
+    if kind < 6:
+        number = random_float(rng)
+        return real(0.5 if math.isnan(number) else number)
+    if kind == 6:
+        return text("".join(random_character(rng) for _ in range(rng.randrange(6))))
+    return binary(rng.randbytes(rng.randrange(6)))
+
+
+def random_hashable(rng, depth):
+    if depth == 0 or rng.random() < 0.7:
+        return random_simple(rng)
+    return gather("t", [random_hashable(rng, depth - 1) for _ in range(rng.randrange(4))])
+
+
+def random_value(rng, depth):
+    if depth == 0 or rng.random() < 0.3:
+        return random_simple(rng)
+    kind = rng.choice("ltSd")
+    count = rng.choice((0, 1, 2, 3, 5, 20 if depth == 1 else 4))
+    if kind == "S":
+        return gather("S", [random_hashable(rng, depth - 1) for _ in range(count)])
+    if kind == "d":
+        return mapping([(random_hashable(rng, depth - 1), random_value(rng, depth - 1)) for _ in range(count)])
+    return gather(kind, [random_value(rng, depth - 1) for _ in range(count)])
+
+
+def relative(value, rng):
+    """Another value that is equal, or nearly so."""
+    if isinstance(value, bool):
+        return rng.choice((whole(int(value)), real(float(value))))
+    if isinstance(value, int):
+        if rng.random() < 0.5 and float(value) < 2**63:
+            return real(float(value))
+        return whole(min(value + rng.randrange(2), INT_MAX))
+    if isinstance(value, float):
+        if value.is_integer() and INT_MIN <= value <= INT_MAX:
+            return whole(int(value))
+        return real(value)
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, bytes):
+        return rng.choice((binary(value), text(value.decode("latin-1"))))
+    if isinstance(value, (list, tuple)):
+        return gather("l" if isinstance(value, list) else "t", [relative(item, rng) for item in value])
+    if isinstance(value, OrderedSet):
+        return gather("S", [relative(item, rng) for item in rng.sample(value.order, len(value.order))])
+    if isinstance(value, dict):
+        return mapping([(relative(key, rng), relative(item, rng)) for key, item in reversed(value.items())])
+    return Value(None, "N")
+
+
+# ------------------------------------------------------------------- the run
+
+@pytest.fixture(scope="session", params=["release", "checked"])
+def driver(request, build):
+    return build / "tests" / f"values_driver-{request.param}"
+
+
+def compare(driver, cases, environment=None):
+    """Run the driver over (words, expected answer) and show the first lines that differ."""
+    done = subprocess.run([driver], input="".join(words + "\n" for words, _ in cases).encode(), timeout=600,
+                          env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr.decode()
+    answers = done.stdout.decode().split("\n")[:-1]
+    wrong = [f"{words}\n  expected {expected}\n  answered {answer}"
+             for (words, expected), answer in zip(cases, answers) if answer != expected]
+    assert not wrong, f"seed {SEED}, {len(wrong)} of {len(cases)} differ\n" + "\n".join(wrong[:5])
+    assert len(answers) == len(cases)
+
+
+def test_reprs(driver):
+    rng = random.Random(SEED)
+    values = [random_value(rng, 3) for _ in range(5000)]
+    compare(driver, [(value.words + " repr", repr(value.value)) for value in values])
+
+
+def test_floats(driver):
+    rng = random.Random(SEED + 1)
+    numbers = [math.ldexp(1.0, exponent) for exponent in range(-1074, 1024)]
+    numbers += [math.nextafter(number, toward) for number in numbers for toward in (0.0, math.inf)]
+    numbers += [float(f"{rng.randrange(1, 10**rng.randrange(1, 18))}e{rng.randrange(-330, 300)}") for _ in range(5000)]
+    numbers += [random_float(rng) for _ in range(5000)]
+    compare(driver, [(real(number).words + " repr", repr(number)) for number in numbers])
+
+
+def test_strings(driver):
+    everything = [chr(code) for code in range(0x110000) if not 0xd800 <= code < 0xe000]
+    values = ["".join(filter(shown_alike, everything[start:start + 500])) for start in range(0, len(everything), 500)]
+    compare(driver, [(text(value).words + " repr", repr(value)) for value in values])
+
+
+def test_equality_and_hash(driver):
+    rng = random.Random(SEED + 2)
+    cases = []
+    for _ in range(5000):
+        value = random_value(rng, 2)
+        other = relative(value.value, rng) if rng.random() < 0.8 else random_value(rng, 2)
+        cases.append((f"{value.words} {other.words} equal", str(value.value == other.value)))
+    for _ in range(3000):  # equal keys have equal hashes: they are found
+        key = random_hashable(rng, 2)
+        other = relative(key.value, rng)
+        found = {key.value: None}
+        answer = "None" if other.value in found else f"KeyError: {other.value!r}"
+        if len(answer.encode()) < 256:
+            cases.append((f"{key.words} N d1 {other.words} get repr", answer))
+    for _ in range(3000):
+        number = rng.choice((random_int, random_float))(rng)
+        if not math.isnan(number):
+            made = whole(number) if isinstance(number, int) else real(number)
+            cases.append((made.words + " hash", str(hash(number))))
+    compare(driver, cases)
+
+
+def test_arithmetic(driver):
+    rng = random.Random(SEED + 3)
+    operators = {"+": int.__add__, "-": int.__sub__, "*": int.__mul__, "/": int.__floordiv__, "%": int.__mod__}
+    cases = []
+    for _ in range(10000):
+        a, b = random_int(rng), random_int(rng)
+        a, b = max(INT_MIN, min(a, INT_MAX)), max(INT_MIN, min(b, INT_MAX))
+        operator = rng.choice("+-*/%")
+        try:
+            result = operators[operator](a, b)
+            shown = operator.replace("/", "//")
+            answer = str(result) if INT_MIN <= result <= INT_MAX else f"OverflowError: {a} {shown} {b} does not fit 64 bits"
+        except ZeroDivisionError:
+            answer = "ZeroDivisionError: integer " + ("division or modulo" if operator == "/" else "modulo") + " by zero"
+        cases.append((f"i{a} i{b} {operator} repr", answer))
+    compare(driver, cases)
+
+
+def test_what_is_not_utf8(driver):
+    rng = random.Random(SEED + 4)
+    cases = []
+    for _ in range(10000):
+        data = bytearray("".join(random_character(rng) for _ in range(rng.randrange(1, 5))).encode())
+        for _ in range(rng.randrange(3)):
+            data[rng.randrange(len(data))] = rng.choice((rng.randrange(256), 0xe0, 0xed, 0xf0, 0xf4, 0x80, 0x9f, 0xa0))
+        data = bytes(data[:rng.randrange(len(data) + 1)])
+        try:
+            answer = repr(data.decode())
+        except UnicodeDecodeError as error:
+            answer = f"UnicodeDecodeError: {error}"
+        if all(map(shown_alike, data.decode(errors="ignore"))):
+            cases.append((f"s{data.hex()} repr", answer))
+    compare(driver, cases)
+
+
+def test_what_contains_itself(driver):
+    nan = real(math.nan).words
+    compare(driver, [
+        ("i8 i9 i10 l3 = a repr", "[8, 9, 10, [...]]"),
+        ("l0 = a = a repr", "[[...], [...]]"),
+        ("d0 s61 =1 p repr", "{'a': {...}}"),
+        ("l0 = = t2 a repr", "[([...], [...])]"),
+        ("l0 = d0 a repr", "[{}]"),
+        ("l0 = = l1 a repr", "[[[...]]]"),
+        ("l0 = a = equal", "True"),
+        ("l0 = a l0 = a equal", "RecursionError: maximum recursion depth exceeded in comparison"),
+        (f"{nan} = equal", "False"),
+        (f"{nan} = l1 t2 repr", "(nan, [nan])"),
+        (f"{nan} = t2 repr", "(nan, nan)"),
+        (f"{nan} = l2 = equal", "True"),
+        (f"{nan} l1 {nan} l1 equal", "False"),
+        ("l0 l0 S1 repr", "TypeError: unhashable type: 'list'"),
+        ("l0 t1 N d1 repr", "TypeError: unhashable type: 'list'"),
+        ("d0 N d1 repr", "TypeError: unhashable type: 'dict'"),
+        ("S0 hash", "TypeError: unhashable type: 'set'"),
+    ])
+
+
+def test_a_locale_with_a_decimal_comma(driver, tmp_path):
+    if not shutil.which("localedef"):
+        pytest.skip("no localedef")
+    made = subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", tmp_path / "de_DE.UTF-8"], capture_output=True)
+    if made.returncode != 0:
+        pytest.skip("no locale sources")
+    environment = dict(os.environ, LOCPATH=str(tmp_path), LC_ALL="de_DE.UTF-8")
+    compare(driver, [(real(number).words + " repr", repr(number)) for number in (1.5, 1e20, 0.001)], environment)
