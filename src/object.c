@@ -2,9 +2,9 @@
  * object: birth, counting and death. See object.h for the layout.
  *
  * Death, in this order: finalizer (may resurrect), weak references, references, destroy, block. Deaths nest when one
- * object held the last reference to another; beyond DEPTH_LIMIT they are put off on a list, so a chain of any length needs
- * bounded stack. The list costs no memory: its link lies in the dying object's header, in the count and the upper half
- * of the flags, which nothing needs any more.
+ * object held the last reference to another; beyond DEPTH_LIMIT they are put off on a list, finalizer and all, so a chain
+ * of any length needs bounded stack. The list costs no memory: its link lies in the object's header, in the count (which
+ * is known to be 1) and the upper half of the flags.
  *
  * Does not find cycles: see collect.c.
  */
@@ -58,6 +58,8 @@ static void *new_object(exv_heap *heap, const exv_type *type, size_t payload)
 
 void *exv_new(exv_heap *heap, const exv_type *type)
 {
+    if (exvi_unlikely(type->item_size))
+        return exv_new_var(heap, type, 0);
     exvi_heap_enter(heap, __func__);
     void *object = type->size <= EXV_MAX_SIZE ? new_object(heap, type, type->size) : NULL;
     exvi_heap_leave(heap);
@@ -93,14 +95,22 @@ size_t exv_get_count(const void *object)
 
 /* ------------------------------------------------------------- counting */
 
+static void die_of_freed(const char *function, const void *object)
+{
+    const exv_type *type = exvi_header_of(object)->type;
+    exvi_die(function, "object %p of type %s has no reference left: it was freed already", object, type ? type->name : "?");
+}
+
 void *exv_incref(void *object)
 {
     if (!object)
         return NULL;
     exvi_object_expect(__func__, object);
     exvi_header *header = exvi_header_of(object);
-    if (exvi_likely(header->refcount < EXVI_IMMORTAL_COUNT))
+    if (exvi_likely(header->refcount - 1 < EXVI_IMMORTAL_COUNT - 1))
         header->refcount++;
+    else if (header->refcount == 0)
+        die_of_freed(__func__, object);
     return object;
 }
 
@@ -112,8 +122,7 @@ static void decref_last(void *object)
     if (header->refcount >= EXVI_IMMORTAL_COUNT)
         return;
     if (header->refcount == 0)
-        exvi_die("exv_decref", "object %p of type %s has no reference left to give up: it was freed already", object,
-                 header->type ? header->type->name : "?");
+        die_of_freed("exv_decref", object);
     die(object);
 }
 
@@ -149,13 +158,24 @@ bool exv_is_immortal(const void *object)
 
 /* ---------------------------------------------------------------- death */
 
+/* The object lives on for its finalizer, but nobody can have it meanwhile: it is not tracked, and DYING hides it from its
+ * weak references. */
 static void put_off(exv_heap *heap, void *object)
 {
     exvi_header *header = exvi_header_of(object);
+    if (header->flags & EXVI_TRACKED) {
+        exvi_generation_remove(heap, object);
+        header->flags |= EXVI_WAS_TRACKED;
+    }
     uint64_t link = (uintptr_t)heap->deferred >> 4; /* 43 bits */
     header->refcount = (uint32_t)link;
-    header->flags = (header->flags & 0xffff) | (uint32_t)(link >> 32) << 16;
+    header->flags = (header->flags & 0xffff) | EXVI_DYING | (uint32_t)(link >> 32) << 16;
     heap->deferred = object;
+}
+
+static bool has_finalizer_to_run(const exvi_header *header)
+{
+    return header->type->finalize && !(header->flags & EXVI_FINALIZED);
 }
 
 static void *take_put_off(exv_heap *heap)
@@ -163,6 +183,11 @@ static void *take_put_off(exv_heap *heap)
     void *object = heap->deferred;
     exvi_header *header = exvi_header_of(object);
     heap->deferred = (void *)(((uintptr_t)header->refcount | (uintptr_t)(header->flags >> 16) << 32) << 4);
+    bool was_tracked = header->flags & EXVI_WAS_TRACKED;
+    header->refcount = 1;
+    header->flags &= 0xffff & ~(uint32_t)(EXVI_DYING | EXVI_WAS_TRACKED);
+    if (was_tracked && has_finalizer_to_run(header))
+        exvi_generation_add(heap, object);
     return object;
 }
 
@@ -184,38 +209,56 @@ static void dismantle(void *object)
         type->visit(object, drop_reference, NULL);
     if (type->destroy)
         type->destroy(object);
+    if (exvi_unlikely(header->refcount != 1))
+        exvi_die("exv_decref", "object %p of type %s was given a new reference while it was destroyed", object, type->name);
     header->refcount = 0;
     exvi_block_free(exvi_page_of(header), header);
 }
 
-/* Out of the collector's sight, and counted as CPython counts deallocations. */
+/* Out of sight, and counted as CPython counts deallocations. Whether it has weak references stays known. */
 static void leave_generation(exv_heap *heap, exvi_header *header)
 {
-    if (!header->type->visit)
-        return;
-    heap->generations.deaths += (header->flags & EXVI_TRACKED) != 0;
-    heap->generations.count[0] -= heap->generations.count[0] > 0;
+    if (header->type->visit) {
+        heap->generations.deaths += (header->flags & EXVI_TRACKED) != 0;
+        heap->generations.count[0] -= heap->generations.count[0] > 0;
+    }
+    header->flags = (header->flags & EXVI_WEAK) | EXVI_DYING;
 }
 
-/* What few objects need before their references go. False: the finalizer resurrected the object. */
+/* What few objects need before they are out of sight. False: the finalizer resurrected the object. */
 static bool last_rites(exv_heap *heap, void *object)
 {
     exvi_header *header = exvi_header_of(object);
-    if (header->flags & EXVI_DYING)
-        exvi_die("exv_decref", "object %p of type %s lost a reference too many while it was destroyed", object,
-                 header->type->name);
     exvi_object_finalize(object);
     if (header->refcount > 1) {
         header->refcount -= header->refcount < EXVI_IMMORTAL_COUNT;
         return false;
     }
-    heap->collector.unreachable -= (header->flags & EXVI_UNREACHABLE) != 0;
     heap->generations.frozen -= (header->flags & EXVI_FROZEN) != 0;
-    if (header->flags & EXVI_WEAK) {
-        header->flags |= EXVI_DYING; /* no new weak reference from here on */
-        exvi_weakrefs_die(heap, object);
-    }
     return true;
+}
+
+static void end_life(exv_heap *heap, void *object)
+{
+    exvi_header *header = exvi_header_of(object);
+    bool usual = !header->type->finalize && !(header->flags & EXVI_FROZEN);
+    if (!exvi_likely(usual) && !last_rites(heap, object))
+        return;
+    leave_generation(heap, header);
+    if (exvi_unlikely(header->flags & EXVI_WEAK))
+        exvi_weakrefs_die(heap, object);
+    dismantle(object);
+}
+
+/* The last reference to an object in one of two rare states is given up. */
+static void leave_rare_state(exv_heap *heap, void *object)
+{
+    exvi_header *header = exvi_header_of(object);
+    if (header->flags & EXVI_DYING)
+        exvi_die("exv_decref", "object %p of type %s lost a reference too many while it was destroyed", object,
+                 header->type->name);
+    header->flags &= ~(uint32_t)EXVI_UNREACHABLE;
+    heap->collector.unreachable--;
 }
 
 /* The last reference, which is still counted, is given up. */
@@ -223,21 +266,16 @@ static void die(void *object)
 {
     exv_heap *heap = exvi_heap_of(object);
     exvi_heap_enter(heap, "exv_decref");
-    exvi_header *header = exvi_header_of(object);
-    const uint32_t special = EXVI_WEAK | EXVI_UNREACHABLE | EXVI_FROZEN | EXVI_DYING;
-    bool usual = !header->type->finalize && !(header->flags & special);
-    if (exvi_likely(usual) || last_rites(heap, object)) {
-        leave_generation(heap, header);
-        header->flags = EXVI_DYING;
-        if (exvi_likely(heap->depth < DEPTH_LIMIT)) {
-            heap->depth++;
-            dismantle(object);
-            while (heap->deferred && heap->depth == 1)
-                dismantle(take_put_off(heap));
-            heap->depth--;
-        } else {
-            put_off(heap, object);
-        }
+    if (exvi_unlikely(exvi_header_of(object)->flags & (EXVI_DYING | EXVI_UNREACHABLE)))
+        leave_rare_state(heap, object);
+    if (exvi_likely(heap->depth < DEPTH_LIMIT)) {
+        heap->depth++;
+        end_life(heap, object);
+        while (heap->deferred && heap->depth == 1)
+            end_life(heap, take_put_off(heap));
+        heap->depth--;
+    } else {
+        put_off(heap, object);
     }
     exvi_heap_leave(heap);
 }

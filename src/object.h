@@ -24,9 +24,10 @@ enum {
     EXVI_FINALIZED = 2, /* its finalizer was called */
     EXVI_WEAK = 4,      /* has weak references: in the table of weakref.c */
     EXVI_FROZEN = 8,    /* tracked, in the permanent generation */
-    EXVI_DYING = 16,    /* its references are being dropped; the count may hold a link, see object.c */
+    EXVI_DYING = 16,    /* it cannot be had any more; the count may hold a link, see object.c */
     EXVI_UNREACHABLE = 32, /* found so, and held by the collector: see collect.h */
-    EXVI_PROVEN = 64    /* scratch of one function in collect.c */
+    EXVI_PROVEN = 64,   /* scratch of one function in collect.c */
+    EXVI_WAS_TRACKED = 128 /* until its death was put off */
 };
 
 #define EXVI_IMMORTAL_COUNT UINT32_C(0x80000000)

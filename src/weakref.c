@@ -92,6 +92,8 @@ exv_weakref *exv_weakref_new(void *target, exv_weakref_fn *callback, void *arg)
 void *exv_weakref_incref(exv_weakref *ref)
 {
     exvi_object_expect(__func__, ref);
+    if (!ref->target || exvi_header_of(ref->target)->flags & EXVI_DYING) /* its death was put off */
+        return NULL;
     return exv_incref(ref->target);
 }
 
@@ -154,8 +156,13 @@ void exvi_weakrefs_die_together(exv_heap *heap, void *const *unreachable, size_t
 
 void exvi_weakrefs_drop(exv_heap *heap)
 {
-    exv_free(heap, heap->weakrefs.slots);
-    heap->weakrefs = (exvi_weakrefs){0};
+    exvi_weakrefs *table = &heap->weakrefs;
+    for (size_t i = 0; i < table->room; i++)
+        for (exv_weakref *first = table->slots[i]; first; first = first->chain)
+            for (exv_weakref *ref = first; ref; ref = ref->next)
+                ref->target = NULL;
+    exv_free(heap, table->slots);
+    *table = (exvi_weakrefs){0};
 }
 
 /* A weak reference that dies before its target leaves the table. */

@@ -21,6 +21,7 @@ void exvi_weakrefs_die(exv_heap *heap, void *target);
  * that have the flag EXVI_UNREACHABLE themselves are not called. */
 void exvi_weakrefs_die_together(exv_heap *heap, void *const *unreachable, size_t count);
 
+/* All weak references lead nowhere, and no callback is called: the end of the heap. */
 void exvi_weakrefs_drop(exv_heap *heap);
 
 #endif
