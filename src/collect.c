@@ -157,11 +157,12 @@ static void let_resurrected_go(exv_heap *heap, exvi_doomed *doomed)
     for (size_t i = 0; i < doomed->count; i++) {
         void *object = doomed->object[i];
         exvi_header *header = exvi_header_of(object);
-        if (header->flags & EXVI_PROVEN)
+        bool proven = header->flags & EXVI_PROVEN;
+        header->flags &= ~(uint32_t)EXVI_PROVEN;
+        if (proven)
             doomed->object[kept++] = object;
         else
             release(heap, object);
-        header->flags &= ~(uint32_t)EXVI_PROVEN;
     }
     doomed->count = kept;
 }
@@ -186,8 +187,8 @@ static void doom(exv_heap *heap, exvi_doomed *doomed)
 {
     for (size_t i = 0; i < doomed->count; i++) {
         report(heap, EXV_DEBUG_COLLECTABLE, "collectable", doomed->object[i]);
-        if (!(heap->collector.debug & EXV_DEBUG_SAVEALL))
-            exvi_generation_remove(heap, doomed->object[i]);
+        if (!(heap->collector.debug & EXV_DEBUG_SAVEALL) && exvi_header_of(doomed->object[i])->flags & EXVI_TRACKED)
+            exvi_generation_remove(heap, doomed->object[i]); /* a finalizer may have untracked it */
     }
     if (heap->collector.debug & EXV_DEBUG_SAVEALL)
         save_all(heap, doomed);
@@ -198,8 +199,10 @@ static void act(exv_heap *heap, exvi_doomed *doomed, exv_record *record)
 {
     hold(heap, doomed);
     exvi_weakrefs_die_together(heap, doomed->object, doomed->count);
-    if (finalize(doomed))
+    if (finalize(doomed)) {
         let_resurrected_go(heap, doomed);
+        exvi_weakrefs_die_together(heap, doomed->object, doomed->count); /* those that finalizers made */
+    }
     record->found += doomed->count;
     doom(heap, doomed);
 }
@@ -220,11 +223,12 @@ static void rescue_survivors(exv_heap *heap, const exvi_doomed *doomed, exv_reco
         exvi_header *header = exvi_header_of(object);
         exvi_page *page;
         uint32_t index;
-        if (!exvi_block_find(&heap->blocks, header, &page, &index) || !(header->flags & EXVI_UNREACHABLE))
+        if (!exvi_block_find(&heap->blocks, header, &page, &index) || page->kind != EXVI_OBJECT ||
+            !(header->flags & EXVI_UNREACHABLE))
             continue;
         header->flags &= ~(uint32_t)EXVI_UNREACHABLE;
         heap->collector.unreachable--;
-        exvi_generation_add(heap, object);
+        exv_track(object);
         if (header->type->clear)
             continue;
         report(heap, EXV_DEBUG_UNCOLLECTABLE, "uncollectable", object);
@@ -404,6 +408,7 @@ bool exvi_collector_init(exv_heap *heap)
     if (!heap->collector.garbage)
         return false;
     exv_untrack(heap->collector.garbage);
+    exv_make_immortal(heap->collector.garbage); /* finalizers may ask for it until the heap's end */
     heap->generations.count[0] = 0;
     return true;
 }

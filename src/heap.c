@@ -103,25 +103,33 @@ static void **hold_all(exv_heap *heap, size_t *count, size_t *room)
     return objects;
 }
 
-/* What is left after the last collection is referenced from outside, or by what is. It gets its finalizers all the same, then its
- * memory goes. */
+/* What is left after the last collection is referenced from outside, or by what is. It gets its finalizers all the same, and what
+ * it has of others is given up in the usual way. Returns how many there were. */
 static size_t end_survivors(exv_heap *heap)
 {
     size_t count, room;
     void **objects = hold_all(heap, &count, &room);
     for (size_t i = 0; i < count; i++)
         exvi_object_finalize(objects[i]);
+    exvi_weakrefs_die_together(heap, objects, count);
     for (size_t i = 0; i < count; i++)
         exvi_object_clear(objects[i]);
-    for (size_t i = 0; i < count; i++) {
-        if (exvi_header_of(objects[i])->refcount > 1)
-            exvi_object_force(objects[i]);
-        else
-            exv_decref(objects[i]);
-    }
+    for (size_t i = 0; i < count; i++)
+        exv_decref(objects[i]);
     if (objects)
         exvi_unmap(objects, room * sizeof *objects);
     return count;
+}
+
+/* Whose count still stands, the immortal ones among them: only now, when no object looks at another any more. */
+static void force_all(exv_heap *heap)
+{
+    exvi_block_cursor cursor = {0};
+    void *blocks[256];
+    size_t count;
+    while ((count = exvi_blocks_next(&heap->blocks, EXVI_OBJECT, &cursor, blocks, 256)) > 0)
+        for (size_t i = 0; i < count; i++)
+            exvi_object_force(exvi_object_of(blocks[i]));
 }
 
 static void collect_at_exit(exv_heap *heap)
@@ -143,11 +151,11 @@ size_t exv_heap_free(exv_heap *heap)
     if (heap->schedule.policy.on_exit)
         collect_at_exit(heap);
     exv_list_clear(heap->collector.garbage);
-    exv_decref(heap->collector.garbage);
-    exvi_values_drop(heap);
     size_t left = end_survivors(heap);
-    exvi_collector_drop(heap);
     exvi_weakrefs_drop(heap);
+    exvi_values_drop(heap);
+    exvi_collector_drop(heap);
+    force_all(heap);
     exvi_blocks_drop(&heap->blocks);
     exvi_unmap(heap, heap_size());
     return left;
