@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define MEDIUM_UNITS 8
-#define NEVER UINT16_MAX     /* wake: no page has so many blocks */
+#define NEVER INT32_MAX      /* wake: no page has so many blocks */
 #define FILL 0xDD
 #define FILL_FROM ((size_t)16)
 
@@ -40,6 +40,20 @@ size_t exvi_bin_size(unsigned bin)
 static uint32_t words_of(const exvi_page *page)
 {
     return (page->capacity + 63u) / 64;
+}
+
+/* Free and claimed blocks of a page. */
+static uint32_t count_free(const exvi_page *page)
+{
+    uint32_t count = (uint32_t)__builtin_popcountll(page->claimed);
+    for (uint32_t word = 0; word < words_of(page); word++)
+        count += (uint32_t)__builtin_popcountll(page->free[word]);
+    return count;
+}
+
+static uint32_t used_of(const exvi_page *page)
+{
+    return page->current ? page->capacity - count_free(page) : (uint32_t)page->tally;
 }
 
 static exvi_page *first_page(void)
@@ -180,29 +194,6 @@ static void set_up_page(exvi_page *page, exvi_kind kind, uint8_t bin, size_t blo
     set_all_free(page);
 }
 
-/* Hand all free blocks of the word `page->cursor`, of which there are some, to allocation. */
-static void claim(exvi_page *page)
-{
-    uint64_t claimed = page->free[page->cursor];
-    exv_assert(claimed && !page->claimed);
-    page->free[page->cursor] = 0;
-    page->claimed = claimed;
-    page->claimed_start = exvi_block_at(page, page->cursor * 64u);
-    page->tally += (uint64_t)__builtin_popcountll(claimed) * ((1 << 16) + 1);
-    if (page->kind == EXVI_OBJECT) {
-        page->young[0][page->cursor] |= claimed;
-        page->young[1][page->cursor] &= ~claimed;
-    }
-}
-
-/* Take back what was claimed and not handed out. */
-static void unclaim(exvi_page *page)
-{
-    page->free[page->cursor] |= page->claimed;
-    page->tally -= (uint64_t)__builtin_popcountll(page->claimed) * ((1 << 16) + 1);
-    page->claimed = 0;
-}
-
 static exvi_page *new_page(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
 {
     size_t block_size = exvi_bin_size(bin);
@@ -218,48 +209,65 @@ static exvi_page *new_page(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
 
 static void release_page(exvi_blocks *blocks, exvi_page *page)
 {
-    exv_assert(exvi_page_used(page) == 0 && !page->current && !page->listed);
+    exv_assert(page->tally == 0 && !page->current && !page->listed);
     exvi_page_unlist_young(blocks, page);
-    blocks->allocations += page->tally >> 16;
     exvi_units_give(&blocks->regions, page);
 }
 
-/* Move the cursor to a word with a free block. False: the page is full. */
-static bool move_cursor(exvi_page *page)
+/* ---------------------------------------------------------- current pages */
+
+/* Hand all free blocks of a word that has some to allocation. For objects they are young from now on. */
+static inline void claim(exvi_page *page, uint32_t word)
+{
+    uint64_t claimed = page->free[word];
+    exv_assert(claimed && !page->claimed);
+    page->free[word] = 0;
+    page->cursor = (uint16_t)word;
+    page->claimed = claimed;
+    page->claimed_start = exvi_block_at(page, word * 64);
+    if (page->kind == EXVI_OBJECT) {
+        page->young[0][word] |= claimed;
+        page->young[1][word] &= ~claimed;
+    }
+}
+
+/* Claim the next word with free blocks, the cursor's own before the others. False: the page is full. */
+static bool claim_next(exvi_page *page)
 {
     uint32_t words = words_of(page);
     for (uint32_t i = 0, word = page->cursor; i < words; i++, word = word + 1 < words ? word + 1 : 0) {
         if (page->free[word]) {
-            page->cursor = (uint16_t)word;
-            claim(page);
+            claim(page, word);
             return true;
         }
     }
     return false;
 }
 
-static void make_current(exvi_blocks *blocks, exvi_bin *bin, exvi_page *page)
+/* From now on the page counts as full, and its allocations as made: so only frees need to be counted. */
+static void make_current(exvi_blocks *blocks, exvi_page *page)
 {
-    page->current = true;
+    blocks->allocations += (uint64_t)(page->capacity - page->tally);
+    page->tally = page->capacity;
     page->wake = NEVER;
+    page->current = true;
     page->cursor = 0;
-    bin->page = page;
+    blocks->bin[page->kind][page->bin].page = page;
     if (page->kind == EXVI_OBJECT)
         exvi_page_list_young(blocks, page);
-    move_cursor(page);
 }
 
-/* The bin's page is full: let it go. */
-static void send_away(exvi_bin *bin)
+/* The opposite: what was freed was allocated again, all but what is free now. */
+static void leave_current(exvi_blocks *blocks, exvi_page *page)
 {
-    exvi_page *page = bin->page;
-    bin->page = first_page();
-    if (page == first_page())
-        return;
-    exv_assert(exvi_page_used(page) == page->capacity);
-    uint32_t share = page->capacity / AWAY_SHARE;
+    uint32_t used = used_of(page), share = page->capacity / AWAY_SHARE;
+    page->free[page->cursor] |= page->claimed;
+    page->claimed = 0;
+    blocks->allocations += (uint64_t)(used - page->tally);
+    page->tally = used;
+    page->wake = page->capacity - (int32_t)(share ? share : 1);
     page->current = false;
-    page->wake = (uint16_t)(page->capacity - (share ? share : 1));
+    blocks->bin[page->kind][page->bin].page = first_page();
 }
 
 /* ------------------------------------------------------------- allocation */
@@ -273,30 +281,30 @@ static void list_away(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
             exvi_page *page = &region->page[unit];
             if (page->units == 0 || page->kind != kind || page->bin != bin || page->listed || page->current)
                 continue;
-            if (exvi_page_used(page) < page->capacity)
+            if (page->tally < page->capacity)
                 list_page(&blocks->bin[kind][bin], page);
         }
     }
 }
 
-/* The bin's page is full: make another one current. False: no memory. */
-static bool change_page(exvi_blocks *blocks, exvi_kind kind, unsigned number)
+/* A page for a bin whose own is full. NULL: no memory. */
+static exvi_page *change_page(exvi_blocks *blocks, exvi_kind kind, unsigned number)
 {
     exvi_bin *bin = &blocks->bin[kind][number];
-    send_away(bin);
-    exvi_page *page = bin->partial;
-    if (!page && (page = new_page(blocks, kind, number))) {
-        make_current(blocks, bin, page);
-        return true;
+    if (bin->page != first_page())
+        leave_current(blocks, bin->page);
+    exvi_page *page = bin->partial ? NULL : new_page(blocks, kind, number);
+    if (!page) {
+        if (!bin->partial)
+            list_away(blocks, kind, number);
+        page = bin->partial;
+        if (!page)
+            return NULL;
+        unlist_page(bin, page);
     }
-    if (!page)
-        list_away(blocks, kind, number);
-    page = bin->partial;
-    if (!page)
-        return false;
-    unlist_page(bin, page);
-    make_current(blocks, bin, page);
-    return true;
+    make_current(blocks, page);
+    claim_next(page);
+    return page;
 }
 
 static void *new_large(exvi_blocks *blocks, exvi_kind kind, size_t size)
@@ -310,7 +318,9 @@ static void *new_large(exvi_blocks *blocks, exvi_kind kind, size_t size)
     set_up_page(page, kind, EXVI_BIN_LARGE, units << EXVI_UNIT_SHIFT);
     if (kind == EXVI_OBJECT)
         exvi_page_list_young(blocks, page);
-    claim(page);
+    blocks->allocations++;
+    page->tally = 1;
+    claim(page, 0);
     return exvi_page_pop(page);
 }
 
@@ -319,14 +329,14 @@ void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size)
     exv_assert(size > 0);
     if (exvi_fault_hit(EXVI_FAULT_BLOCK))
         return NULL;
-    if (size > EXVI_MEDIUM_MAX)
+    if (exvi_unlikely(size > EXVI_MEDIUM_MAX))
         return new_large(blocks, kind, size);
     unsigned bin = exvi_bin_of(size);
     exvi_page *page = blocks->bin[kind][bin].page;
-    if (!page->claimed && !move_cursor(page)) {
-        if (!change_page(blocks, kind, bin))
+    if (!page->claimed && !claim_next(page)) {
+        page = change_page(blocks, kind, bin);
+        if (!page)
             return NULL;
-        page = blocks->bin[kind][bin].page;
     }
     void *block = exvi_page_pop(page);
 #ifdef EXVI_CHECKED
@@ -340,7 +350,7 @@ void exvi_block_free_slow(exvi_page *page)
 {
     exvi_blocks *blocks = exvi_region_of(page)->blocks;
     exv_assert(!page->current);
-    if (exvi_page_used(page) > 0) {
+    if (page->tally > 0) {
         list_page(&blocks->bin[page->kind][page->bin], page);
         return;
     }
@@ -444,13 +454,10 @@ void exvi_blocks_drop(exvi_blocks *blocks)
 size_t exvi_blocks_trim(exvi_blocks *blocks)
 {
     for (unsigned i = 0; i < EXVI_KINDS * EXVI_BINS; i++) {
-        exvi_bin *bin = &blocks->bin[i / EXVI_BINS][i % EXVI_BINS];
-        exvi_page *page = bin->page;
-        if (page == first_page() || exvi_page_used(page) > 0)
+        exvi_page *page = blocks->bin[i / EXVI_BINS][i % EXVI_BINS].page;
+        if (page == first_page() || used_of(page) > 0)
             continue;
-        bin->page = first_page();
-        page->current = false;
-        unclaim(page);
+        leave_current(blocks, page);
         release_page(blocks, page);
     }
     return exvi_regions_trim(&blocks->regions);
@@ -482,9 +489,10 @@ void exvi_blocks_count(const exvi_blocks *blocks, exvi_blocks_sum *sum)
     for (size_t i = 0; i < regions->count; i++) {
         uint32_t unit = EXVI_META_UNITS;
         for (exvi_page *page; (page = next_page(regions->sorted[i], &unit));) {
-            sum->used_bytes += exvi_page_used(page) * page->block_size;
-            sum->live[page->kind] += exvi_page_used(page);
-            sum->allocations += (page->tally >> 16) - (uint64_t)__builtin_popcountll(page->claimed);
+            uint32_t used = used_of(page);
+            sum->used_bytes += used * page->block_size;
+            sum->live[page->kind] += used;
+            sum->allocations += (uint64_t)(used - page->tally); /* not 0 for current pages alone */
         }
     }
     size_t index_bytes = regions->room * sizeof *regions->sorted;
@@ -496,26 +504,27 @@ void exvi_blocks_count(const exvi_blocks *blocks, exvi_blocks_sum *sum)
 
 static const char *check_bitmaps(const exvi_page *page)
 {
-    uint32_t free_blocks = 0;
     bool is_young = false;
-    for (uint32_t word = 0; word < words_of(page); word++) {
-        free_blocks += (uint32_t)__builtin_popcountll(page->free[word]);
-        if (page->kind != EXVI_OBJECT)
-            continue;
+    for (uint32_t word = 0; word < words_of(page) && page->kind == EXVI_OBJECT; word++) {
         uint64_t live = exvi_page_live(page, word);
         is_young = is_young || (page->young[0][word] | page->young[1][word]) & live;
         if (page->young[0][word] & page->young[1][word] & live)
             return "an object is in two generations";
+        if (word == page->cursor && page->claimed & ~page->young[0][word])
+            return "a claimed block is not young";
     }
-    free_blocks += (uint32_t)__builtin_popcountll(page->claimed);
-    if (page->claimed && !page->current)
-        return "a page that is not allocated from has claimed blocks";
-    if (free_blocks + exvi_page_used(page) != page->capacity)
-        return "used and free blocks of a page do not add up to its capacity";
-    if (page->capacity % 64 && page->free[page->capacity / 64] >> (page->capacity % 64))
-        return "a block behind the last one of a page is free";
     if (is_young && !page->young_listed)
         return "a page with young objects is not in the list of such";
+    if (page->claimed && !page->current)
+        return "a page that is not allocated from has claimed blocks";
+    if (page->claimed & page->free[page->cursor])
+        return "a block is claimed and free";
+    uint32_t last = page->capacity / 64;
+    uint64_t free_at_end = page->free[last % 64] | (page->cursor == last ? page->claimed : 0);
+    if (page->capacity % 64 && free_at_end >> (page->capacity % 64))
+        return "a block behind the last one of a page is free";
+    if (page->current ? page->tally > page->capacity : count_free(page) + page->tally != page->capacity)
+        return "used and free blocks of a page do not add up to its capacity";
     return NULL;
 }
 
@@ -540,13 +549,13 @@ static const char *check_page(const exvi_blocks *blocks, const exvi_page *page)
         if (page[i].lead != i || page[i].units != 0)
             return "a unit does not lead back to its page";
     }
-    if (exvi_page_used(page) == 0 && !page->current)
+    if (page->tally == 0 && !page->current)
         return "a page without live blocks was kept";
     if (page->current && (page->listed || blocks->bin[page->kind][page->bin].page != page))
         return "a page is current that its bin does not allocate from";
     if (page->current && page->kind == EXVI_OBJECT && !page->young_listed)
         return "a current page of objects is not in the list of young ones";
-    if (!page->current && !page->listed && exvi_page_used(page) <= page->wake)
+    if (!page->current && !page->listed && page->tally <= page->wake)
         return "a page with free blocks is in no list";
     const char *wrong = check_bitmaps(page);
     return wrong ? wrong : check_fill(page);
@@ -557,7 +566,7 @@ static const char *check_lists(const exvi_blocks *blocks, size_t listed, size_t 
     for (unsigned i = 0; i < EXVI_KINDS * EXVI_BINS; i++) {
         for (exvi_page *page = blocks->bin[i / EXVI_BINS][i % EXVI_BINS].partial; page; page = page->next, listed--) {
             if (!page->listed || page->kind != i / EXVI_BINS || page->bin != i % EXVI_BINS ||
-                exvi_page_used(page) == page->capacity || (page->next && page->next->prev != page))
+                page->tally == page->capacity || (page->next && page->next->prev != page))
                 return "a bin's list of pages is wrong";
         }
     }

@@ -43,7 +43,7 @@ typedef struct exvi_blocks {
     exvi_bin bin[EXVI_KINDS][EXVI_BINS];
     exvi_page *young;        /* object pages that may have young bits */
     void *owner;             /* the exv_heap */
-    uint64_t allocations;    /* of pages that are gone; see exvi_blocks_count() */
+    uint64_t allocations;    /* those still possible in current pages included; see exvi_blocks_count() */
     exvi_regions regions;
 } exvi_blocks;
 
@@ -150,11 +150,10 @@ static inline void exvi_block_free(exvi_page *page, void *block)
 #endif
     uint32_t index = exvi_block_index(page, block);
     uint64_t bit = (uint64_t)1 << (index & 63);
-    if (exvi_unlikely(index >= page->capacity || (page->free[index >> 6] & bit)))
+    if (exvi_unlikely(index >= page->capacity || page->free[index >> 6] & bit))
         exvi_block_misused(page, block);
     page->free[index >> 6] |= bit;
-    page->tally--;
-    if (exvi_unlikely((uint16_t)page->tally == page->wake))
+    if (exvi_unlikely(--page->tally == page->wake))
         exvi_block_free_slow(page);
 }
 

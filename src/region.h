@@ -26,20 +26,20 @@ typedef struct exvi_page {
     _Alignas(64) uint64_t claimed; /* blocks of the cursor's word that allocation may still hand out */
     char *claimed_start;     /* the first block of that word */
     char *start;             /* the first block */
-    uint64_t tally;          /* blocks ever claimed << 16 | those not free: see exvi_page_used() */
+    int64_t tally;           /* blocks in use; of the current page: its capacity less the frees since it is current */
     size_t block_size;       /* a multiple of 16; objects: at least 32 */
     uint32_t reciprocal;     /* index == (offset >> 4) * reciprocal >> 31, exact inside the page */
-    uint16_t capacity;       /* blocks in the page */
-    uint16_t wake;           /* a free that leaves so many in use has more to do */
-    uint16_t cursor;         /* the word of `free` that allocation looks at */
-    uint16_t lead;           /* units back to the page's first unit, for units inside a page */
+    int32_t wake;            /* a free that brings the tally down to this has more to do */
     uint32_t units;          /* of the page; 0: not the first unit of one */
+    uint16_t capacity;       /* blocks in the page */
+    uint16_t cursor;         /* the word of `free` that was claimed last */
+    uint16_t lead;           /* units back to the page's first unit, for units inside a page */
     uint8_t kind;            /* exvi_kind */
     uint8_t bin;             /* size class, or EXVI_BIN_LARGE */
     bool current;            /* its bin allocates from it */
     bool listed;             /* in its bin's list of pages with free blocks */
     bool young_listed;       /* in blocks->young */
-    _Alignas(64) uint64_t free[64];       /* 1: free, and not claimed */
+    _Alignas(64) uint64_t free[64]; /* 1: free, and not claimed */
     uint64_t young[2][32];   /* objects only: see generation.h */
     struct exvi_page *next, *prev; /* while listed */
     struct exvi_page *young_next, *young_prev;
@@ -98,11 +98,6 @@ size_t exvi_regions_trim(exvi_regions *regions);
 void exvi_regions_settle(exvi_regions *regions);
 
 const char *exvi_regions_check(const exvi_regions *regions); /* NULL, or which invariant is broken */
-
-static inline uint32_t exvi_page_used(const exvi_page *page)
-{
-    return (uint32_t)(uint16_t)page->tally - (uint32_t)__builtin_popcountll(page->claimed);
-}
 
 /* The page of a live block, given by any address in its first unit's reach: the start of any block will do. */
 static inline exvi_page *exvi_page_of(const void *address)

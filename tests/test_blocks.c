@@ -770,15 +770,22 @@ static void test_check_sees(void **state)
         mending;                                \
         expect_sound();                         \
     } while (0)
-    EXPECT_SEEN(page->free[0] |= 1, page->free[0] &= ~(uint64_t)1);
-    EXPECT_SEEN(page->young[1][0] |= 1, page->young[1][0] &= ~(uint64_t)1);
-    EXPECT_SEEN(page->tally++, page->tally--);
-    uint64_t behind = (uint64_t)1 << page->capacity;
-    EXPECT_SEEN((page->free[0] |= behind, page->tally--), (page->free[0] &= ~behind, page->tally++));
-    EXPECT_SEEN(page->young_listed = false, page->young_listed = true);
-    EXPECT_SEEN(page->current = false, page->current = true);
+    uint64_t live = exvi_page_live(partial, 0), behind = (uint64_t)1 << page->capacity;
+    assert_true(live != 0 && partial->capacity % 64 != 0);
+    live &= ~live + 1;
+    EXPECT_SEEN(partial->free[0] |= live, partial->free[0] &= ~live);
+    EXPECT_SEEN(partial->tally++, partial->tally--);
     EXPECT_SEEN(partial->listed = false, partial->listed = true);
     EXPECT_SEEN(partial->current = true, partial->current = false);
+    EXPECT_SEEN(partial->claimed = live, partial->claimed = 0);
+    EXPECT_SEEN(page->tally = page->capacity + 1, page->tally = page->capacity);
+    EXPECT_SEEN(page->free[0] |= 4, page->free[0] &= ~(uint64_t)4); /* claimed, too */
+    EXPECT_SEEN(page->free[0] |= behind, page->free[0] &= ~behind);
+    EXPECT_SEEN(page->claimed |= behind, page->claimed &= ~behind);
+    EXPECT_SEEN(page->young[0][0] &= ~(uint64_t)4, page->young[0][0] |= 4); /* claimed, and not young */
+    EXPECT_SEEN(page->young[1][0] |= 1, page->young[1][0] &= ~(uint64_t)1);
+    EXPECT_SEEN(page->young_listed = false, page->young_listed = true);
+    EXPECT_SEEN(page->current = false, page->current = true);
     EXPECT_SEEN(blocks.young = NULL, blocks.young = page);
 #undef EXPECT_SEEN
 }
