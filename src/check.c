@@ -84,14 +84,11 @@ static void note_excess(void *host, void *object, uint64_t refcount, uint64_t in
 
 static const char *check_objects(exv_heap *heap)
 {
-    exvi_blocks_sum sum;
-    exvi_blocks_count(&heap->blocks, &sum);
     checking c = {.heap = heap};
     exvi_cycle cycle = {0};
     exvi_graph graph = {
         .host = &c,
-        .expected = sum.live[EXVI_OBJECT],
-        .dense = sum.live[EXVI_OBJECT] > 1 << 16,
+        .dense = true,
         .next = next_object,
         .refcount = refcount_of,
         .visit = visit_object,

@@ -77,7 +77,6 @@ static exvi_graph graph_of(set *s, size_t expected)
 {
     return (exvi_graph){
         .host = s,
-        .expected = expected,
         .dense = expected >= DENSE_FROM,
         .next = s->array ? next_of_array : next_of_generation,
         .refcount = refcount_of,
@@ -312,10 +311,7 @@ static void drop_large_scratch(exvi_collector *c)
         exvi_unmap(c->doomed.object, c->doomed.room * sizeof(void *));
         c->doomed = (exvi_doomed){0};
     }
-    if (c->cycle.found_room > KEEP_ROOM || c->cycle.side.mapped_capacity > KEEP_ROOM)
-        exvi_cycle_drop(&c->cycle);
-    else
-        exvi_side_end(&c->cycle.side);
+    exvi_cycle_shrink(&c->cycle);
 }
 
 static void note_survivors(exv_heap *heap, int generation, uint64_t survivors)

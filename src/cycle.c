@@ -8,7 +8,7 @@
  *     GREY    reachable, but what it refers to was not visited: the mark stack could not grow
  *     BLACK   reachable
  *
- * Both passes over references wait for memory most of the time: each reference leads to a side byte, and each new
+ * Both passes of a dense scan wait for memory most of the time: each reference leads to a side byte, and each new
  * object to its fields, at random places. Two small rings put a distance between the prefetch of either and its use.
  *
  * Invariant after each phase of exvi_cycle_find(): stated beside it there.
@@ -26,7 +26,7 @@ enum { LARGEST_COUNT = 3, EDGES = 2, NODES = 2, FIRST_STACK = 512 };
 #else
 enum { LARGEST_COUNT = 250, EDGES = 32, NODES = 8, FIRST_STACK = 1 << 16 };
 #endif
-enum { BATCH = 256 };
+enum { BATCH = 256, KEPT_ROOM = 1 << 16 };
 
 typedef struct count_entry {
     const void *object;
@@ -36,13 +36,13 @@ typedef struct count_entry {
 typedef struct scan {
     exvi_cycle *cycle;
     const exvi_graph *graph;
+    exvi_visit_fn *count, *reach; /* for each reference; with a ring in between if the scan is dense */
     bool failed;              /* no memory: the scan is void */
     bool stopped;
     bool grey;                /* there are GREY objects */
     size_t reachable;         /* members that are GREY or BLACK */
 
-    void **stack;             /* objects to visit */
-    size_t depth, room;
+    size_t depth;             /* of cycle->stack: objects to visit */
 
     struct { void *object; uint8_t *byte; } edge[EDGES];
     void *node[NODES];
@@ -111,19 +111,18 @@ static void note_members(scan *s)
     size_t count;
     while (!should_stop(s) && (count = s->graph->next(s->graph->host, objects, BATCH)) > 0) {
         for (size_t i = 0; i < count; i++) {
-            uint8_t *byte = exvi_side_add(&s->cycle->side, objects[i]);
-            if (!byte) {
+            if (!exvi_side_add(&s->cycle->side, objects[i], 1)) {
                 s->failed = true;
                 return;
             }
-            *byte = 1;
         }
     }
     s->cycle->examined = s->cycle->side.members;
 }
 
-/* Call `each` for every member with its byte. */
-static void for_members(scan *s, void (*each)(scan *s, void *object, uint8_t *byte))
+typedef void member_fn(scan *s, void *object, uint8_t *byte);
+
+static inline __attribute__((always_inline)) void for_dense(scan *s, member_fn *each)
 {
     exvi_side_cursor cursor = {0};
     void *objects[BATCH];
@@ -138,6 +137,17 @@ static void for_members(scan *s, void (*each)(scan *s, void *object, uint8_t *by
     }
 }
 
+/* Call `each` for every member with its byte. Inlined for each of its few uses: the call would cost as much as the rest. */
+static inline __attribute__((always_inline)) void for_members(scan *s, member_fn *each)
+{
+    exvi_side *side = &s->cycle->side;
+    if (side->dense)
+        for_dense(s, each);
+    else
+        for (size_t i = 0; i < side->members && !s->failed; i++)
+            each(s, side->list[i], exvi_side_find(side, side->list[i]));
+}
+
 static void count_one(scan *s, void *object, uint8_t *byte)
 {
     if (*byte >= 1 && *byte <= LARGEST_COUNT) {
@@ -150,7 +160,17 @@ static void count_one(scan *s, void *object, uint8_t *byte)
     }
 }
 
-static int count_reference(void *child, void *arg)
+/* For a listed set, which is small: its bytes are in the cache. */
+static int count_reference_now(void *child, void *arg)
+{
+    scan *s = arg;
+    uint8_t *byte = child ? exvi_side_find(&s->cycle->side, child) : NULL;
+    if (byte && *byte)
+        count_one(s, child, byte);
+    return 0;
+}
+
+static int count_reference_later(void *child, void *arg)
 {
     scan *s = arg;
     uint8_t *byte = child ? exvi_side_find(&s->cycle->side, child) : NULL;
@@ -168,7 +188,7 @@ static int count_reference(void *child, void *arg)
 static void count_references_of(scan *s, void *object, uint8_t *byte)
 {
     if (*byte != BLACK)
-        s->graph->visit(s->graph->host, object, count_reference, s);
+        s->graph->visit(s->graph->host, object, s->count, s);
 }
 
 static void count_internal_references(scan *s)
@@ -182,16 +202,17 @@ static void count_internal_references(scan *s)
 
 static bool grow_stack(scan *s)
 {
-    size_t room = s->room ? 2 * s->room : FIRST_STACK;
+    exvi_cycle *c = s->cycle;
+    size_t room = c->stack_room ? 2 * c->stack_room : FIRST_STACK;
     void **stack = exvi_map(room * sizeof *stack, exvi_page_size());
     if (!stack)
         return false;
-    if (s->stack) {
-        memcpy(stack, s->stack, s->depth * sizeof *stack);
-        exvi_unmap(s->stack, s->room * sizeof *s->stack);
+    if (c->stack) {
+        memcpy(stack, c->stack, s->depth * sizeof *stack);
+        exvi_unmap(c->stack, c->stack_room * sizeof *stack);
     }
-    s->stack = stack;
-    s->room = room;
+    c->stack = stack;
+    c->stack_room = room;
     return true;
 }
 
@@ -199,7 +220,7 @@ static bool grow_stack(scan *s)
 static void reach(scan *s, void *object, uint8_t *byte)
 {
     s->reachable++;
-    if (exvi_unlikely(s->depth == s->room) && !grow_stack(s)) {
+    if (exvi_unlikely(s->depth == s->cycle->stack_room) && !grow_stack(s)) {
         *byte = GREY;
         s->grey = true;
         return;
@@ -207,7 +228,7 @@ static void reach(scan *s, void *object, uint8_t *byte)
     *byte = BLACK;
     __builtin_prefetch((char *)object - 16);
     __builtin_prefetch((char *)object + 32);
-    s->stack[s->depth++] = object;
+    s->cycle->stack[s->depth++] = object;
 }
 
 static void reach_edge(scan *s, unsigned at)
@@ -218,7 +239,7 @@ static void reach_edge(scan *s, unsigned at)
     s->edge[at].byte = NULL;
 }
 
-static int reach_reference(void *child, void *arg)
+static int reach_reference_later(void *child, void *arg)
 {
     scan *s = arg;
     uint8_t *byte = child ? exvi_side_find(&s->cycle->side, child) : NULL;
@@ -232,20 +253,34 @@ static int reach_reference(void *child, void *arg)
     return 0;
 }
 
+static int reach_reference_now(void *child, void *arg)
+{
+    scan *s = arg;
+    uint8_t *byte = child ? exvi_side_find(&s->cycle->side, child) : NULL;
+    if (byte && *byte && *byte < GREY)
+        reach(s, child, byte);
+    return 0;
+}
+
 static void visit_node(scan *s, void *next)
 {
+    if (!s->cycle->side.dense) {
+        if (next)
+            s->graph->visit(s->graph->host, next, s->reach, s);
+        return;
+    }
     unsigned at = s->node_at++ % NODES;
     void *object = s->node[at];
     s->node[at] = next;
     if (object)
-        s->graph->visit(s->graph->host, object, reach_reference, s);
+        s->graph->visit(s->graph->host, object, s->reach, s);
 }
 
 /* Visit until at most `leave` objects wait. With 0 the rings are empty at the end, too. */
 static void drain(scan *s, size_t leave)
 {
     for (unsigned visited = 1; s->depth > leave; visited++) {
-        visit_node(s, s->stack[--s->depth]);
+        visit_node(s, s->cycle->stack[--s->depth]);
         if (visited % 4096 == 0 && should_stop(s))
             return;
         if (s->depth == leave && leave == 0) {
@@ -262,8 +297,8 @@ static void visit_grey(scan *s, void *object, uint8_t *byte)
     if (*byte != GREY)
         return;
     *byte = BLACK;
-    s->graph->visit(s->graph->host, object, reach_reference, s);
-    drain(s, s->room / 2);
+    s->graph->visit(s->graph->host, object, s->reach, s);
+    drain(s, s->cycle->stack_room / 2);
 }
 
 /* Finish marking; where the stack could not grow, by walks over the members. */
@@ -295,7 +330,7 @@ static void mark_from_roots(scan *s)
             if (byte && *byte && *byte < GREY)
                 reach(s, objects[i], byte);
             else if (!byte || !*byte)
-                s->graph->visit(s->graph->host, objects[i], reach_reference, s);
+                s->graph->visit(s->graph->host, objects[i], s->reach, s);
         }
         drain(s, 64);
     }
@@ -350,10 +385,15 @@ static void list_unreachable(scan *s)
 
 exvi_cycle_end exvi_cycle_find(exvi_cycle *cycle, const exvi_graph *graph)
 {
-    scan s = {.cycle = cycle, .graph = graph};
+    scan s = {
+        .cycle = cycle,
+        .graph = graph,
+        .count = graph->dense ? count_reference_later : count_reference_now,
+        .reach = graph->dense ? reach_reference_later : reach_reference_now,
+    };
     cycle->count = 0;
     cycle->examined = 0;
-    if (!exvi_side_begin(&cycle->side, graph->expected, graph->dense))
+    if (!exvi_side_begin(&cycle->side, graph->dense))
         return EXVI_CYCLE_MEMORY;
 
     note_members(&s);              /* byte != 0 means: member */
@@ -362,8 +402,6 @@ exvi_cycle_end exvi_cycle_find(exvi_cycle *cycle, const exvi_graph *graph)
     mark_from_external(&s);        /* not BLACK means: unreachable */
     list_unreachable(&s);
 
-    if (s.stack)
-        exvi_unmap(s.stack, s.room * sizeof *s.stack);
     if (s.many)
         exvi_unmap(s.many, s.many_room * sizeof *s.many);
     if (s.failed || s.stopped)
@@ -464,10 +502,20 @@ exvi_cycle_end exvi_cycle_group(exvi_cycle *cycle, const exvi_graph *graph)
     return EXVI_CYCLE_DONE;
 }
 
+void exvi_cycle_shrink(exvi_cycle *cycle)
+{
+    if (cycle->found_room > KEPT_ROOM || cycle->stack_room > KEPT_ROOM || cycle->side.room > KEPT_ROOM)
+        exvi_cycle_drop(cycle);
+    else
+        exvi_side_end(&cycle->side);
+}
+
 void exvi_cycle_drop(exvi_cycle *cycle)
 {
     exvi_side_drop(&cycle->side);
     if (cycle->found)
         exvi_unmap(cycle->found, cycle->found_room * sizeof *cycle->found);
+    if (cycle->stack)
+        exvi_unmap(cycle->stack, cycle->stack_room * sizeof *cycle->stack);
     *cycle = (exvi_cycle){0};
 }

@@ -18,8 +18,7 @@ typedef int exvi_visit_fn(void *child, void *arg); /* the same as exv_visit_fn *
 
 typedef struct exvi_graph {
     void *host;
-    size_t expected;         /* about how many members; exact or more for a sparse scan */
-    bool dense;              /* which form of side table */
+    bool dense;              /* the set is most of a heap: see side.h */
 
     /* Hand out the members of the set, up to `room` a call, 0 at the end; and likewise objects known to be alive, which
      * need not be members (NULL: none are known). An object may be handed out twice. */
@@ -49,6 +48,8 @@ typedef struct exvi_cycle {
     void **found;            /* the unreachable members, in the order of the side table's walk */
     size_t count;
     size_t found_room;
+    void **stack;            /* scratch, kept from search to search */
+    size_t stack_room;
     uint64_t examined;       /* members */
 } exvi_cycle;
 
@@ -61,5 +62,8 @@ exvi_cycle_end exvi_cycle_find(exvi_cycle *cycle, const exvi_graph *graph);
 exvi_cycle_end exvi_cycle_group(exvi_cycle *cycle, const exvi_graph *graph);
 
 void exvi_cycle_drop(exvi_cycle *cycle);
+
+/* Keep no more than a small search needs. */
+void exvi_cycle_shrink(exvi_cycle *cycle);
 
 #endif

@@ -160,9 +160,9 @@ void exvi_generation_arm(exvi_generations *g, bool enabled)
     g->trigger = enabled && g->threshold[0] ? g->threshold[0] : UINT32_MAX;
 }
 
-int exvi_generation_due(const exvi_generations *g)
+int exvi_generation_due(const exvi_generations *g, int oldest)
 {
-    for (int generation = EXVI_OLDEST; generation >= 0; generation--) {
+    for (int generation = oldest; generation >= 0; generation--) {
         if (g->count[generation] <= g->threshold[generation])
             continue;
         if (generation == EXVI_OLDEST && g->long_lived_pending < g->long_lived_total / 4)

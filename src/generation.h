@@ -52,8 +52,8 @@ void exvi_generation_promote(exv_heap *heap, int generation);
 /* Set the trigger after a change of the first threshold, or of being enabled. */
 void exvi_generation_arm(exvi_generations *generations, bool enabled);
 
-/* The oldest generation whose collection is due by count, or -1. */
-int exvi_generation_due(const exvi_generations *generations);
+/* The oldest generation, not older than `oldest`, whose collection is due by count, or -1. */
+int exvi_generation_due(const exvi_generations *generations, int oldest);
 
 /* Count a collection of `generation`: its counters and those of the younger are reset. */
 void exvi_generation_reset(exvi_generations *generations, int generation);

@@ -102,9 +102,8 @@ static void do_counts(exv_heap *heap)
     exvi_generations *g = &heap->generations;
     if (g->count[0] <= g->trigger)
         return;
-    int generation = exvi_generation_due(g);
-    if (generation == EXVI_OLDEST && heap->flight.active)
-        generation = EXVI_OLDEST - 1; /* it is on its way */
+    /* while a full collection is on its way, the younger generations go on */
+    int generation = exvi_generation_due(g, heap->flight.active ? EXVI_OLDEST - 1 : EXVI_OLDEST);
     if (generation == EXVI_OLDEST)
         collect_fully(heap);
     else

@@ -1,12 +1,13 @@
 /*
  * side: one byte of scratch for each object of a scan, outside the objects.
  *
- * A scan writes here and never into an object: no page of the heap is dirtied, a snapshot or a forked worker
- * stays shared. Objects are known by their address, a multiple of 16.
+ * A scan writes here and never into an object: no page of the heap is dirtied, a snapshot or a forked worker stays
+ * shared. An object's byte is found from its address, a multiple of 16: tables of 2 MiB have a byte for each 16 bytes of
+ * 32 MiB of address space, and a directory leads to them.
  *
- * Two forms. Dense: a byte for each 16 bytes of address space, in 2 MiB tables, each for 32 MiB, found through a
- * directory; for scans of whole heaps, walked in address order. Sparse: a hash table; for sets that are small
- * against the heap, walked in the order of entry.
+ * Two ways to walk over the members of a scan. A dense scan (most of a heap) looks through the tables, in address order
+ * whatever order the members were entered in. A listed scan keeps a list of its members, and costs nothing for the rest of the heap;
+ * its tables stay for the next one.
  *
  * A byte of 0 means: not a member of this scan. What the others mean is the scan's affair.
  */
@@ -17,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define EXVI_ADDRESS_BITS 47
 #define EXVI_SIDE_TABLE_SHIFT 25
 #define EXVI_SIDE_GRANULE_SHIFT 4
 #define EXVI_SIDE_TABLE_SIZE ((size_t)1 << (EXVI_SIDE_TABLE_SHIFT - EXVI_SIDE_GRANULE_SHIFT))
@@ -24,38 +26,45 @@
 typedef struct exvi_side {
     bool dense;
     size_t members;
-    uint8_t **directory;     /* dense: by address >> 25 */
-    uintptr_t *tables;       /* dense: addresses >> 25 that have a table, sorted when walked */
+    uint8_t **directory;     /* by address >> 25; NULL: no table */
+    uintptr_t *tables;       /* the numbers of those that exist, in order */
     size_t table_count;
-    void **keys;             /* sparse: members in order of entry */
-    uint8_t *bytes;          /* sparse: parallel to keys */
-    uint32_t *slots;         /* sparse: hash -> index + 1 */
-    size_t capacity;         /* sparse: of keys; slots has twice as many */
-    size_t mapped_capacity;
+    void **list;             /* listed: members in order of entry */
+    size_t room;
 } exvi_side;
 
-/* Begin a scan of about `expected` members (a sparse table holds at most that many). False: no memory, nothing
- * is held. A side table may be used for one scan after the other; exvi_side_drop() gives its memory back. */
-bool exvi_side_begin(exvi_side *side, size_t expected, bool dense);
+/* Begin a scan; all bytes are 0. False: no memory. A side table may be used for one scan after the other; end() clears the
+ * bytes, drop() gives all memory back. */
+bool exvi_side_begin(exvi_side *side, bool dense);
 void exvi_side_end(exvi_side *side);
 void exvi_side_drop(exvi_side *side);
 
-/* The byte of a new or old member. NULL: no memory. */
-uint8_t *exvi_side_add(exvi_side *side, const void *object);
-uint8_t *exvi_side_find_sparse(const exvi_side *side, const void *object);
 
-/* The byte of `object`, or NULL where there is none (a dense table may also give a byte of 0). */
+/* The byte of an object; NULL, or a byte of 0, if it is not a member. */
 static inline uint8_t *exvi_side_find(const exvi_side *side, const void *object)
 {
-    if (!side->dense)
-        return exvi_side_find_sparse(side, object);
-    uint8_t *table = side->directory[((uintptr_t)object & 0x7fffffffffff) >> EXVI_SIDE_TABLE_SHIFT];
-    if (!table)
-        return NULL;
-    return table + (((uintptr_t)object >> EXVI_SIDE_GRANULE_SHIFT) & (EXVI_SIDE_TABLE_SIZE - 1));
+    uint64_t address = (uintptr_t)object & (((uint64_t)1 << EXVI_ADDRESS_BITS) - 1);
+    uint8_t *table = side->directory[address >> EXVI_SIDE_TABLE_SHIFT];
+    return table ? table + (address >> EXVI_SIDE_GRANULE_SHIFT & (EXVI_SIDE_TABLE_SIZE - 1)) : NULL;
 }
 
-/* Walk over the members: fills objects and their bytes, up to `room`; 0 at the end. */
+/* Make an object a member, unless it is one; the byte of a new one is `first`, not 0. False: no memory. */
+bool exvi_side_add_slow(exvi_side *side, const void *object, uint8_t first);
+static inline bool exvi_side_add(exvi_side *side, const void *object, uint8_t first)
+{
+    uint8_t *byte = exvi_side_find(side, object);
+    if (!byte || (!side->dense && side->members == side->room))
+        return exvi_side_add_slow(side, object, first);
+    if (*byte)
+        return true;
+    if (!side->dense)
+        side->list[side->members] = (void *)(uintptr_t)object;
+    side->members++;
+    *byte = first;
+    return true;
+}
+
+/* Walk over the members of a dense scan from a zeroed cursor: fills objects and their bytes, up to `room`; 0 at the end. */
 typedef struct exvi_side_cursor {
     size_t table, offset;
 } exvi_side_cursor;

@@ -152,7 +152,7 @@ exvi_search_end exvi_graph_search(exvi_answer *answer, void *arg)
     const exvi_search *search = arg;
     host h = {.search = search, .answer = answer};
     exvi_graph graph = {
-        .host = &h, .expected = search->expected, .dense = true, .next = next_members, .next_root = next_root,
+        .host = &h, .dense = true, .next = next_members, .next_root = next_root,
         .refcount = refcount, .visit = visit_object, .stop = should_stop,
     };
     exvi_cycle_end end = exvi_cycle_find(&cycle, &graph);
