@@ -110,7 +110,7 @@ def main():
     parser.add_argument("--suite", action="append", default=[])
     parser.add_argument("--setup")
     parser.add_argument("--sum", metavar="TALLY")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if arguments.sum:
         return sum_tally(arguments.sum)
     meson_arguments = list(arguments.tests)
