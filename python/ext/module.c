@@ -81,13 +81,14 @@ static PyObject *core_start(PyObject *self, PyObject *args)
 {
     (void)self;
     int generations;
-    if (!PyArg_ParseTuple(args, "i", &generations))
+    double deadline = (double)EXVI_DEADLINE_NS / 1e9;
+    if (!PyArg_ParseTuple(args, "i|d", &generations, &deadline))
         return NULL;
-    if (generations < 1 || generations > EXVI_GENERATIONS) {
-        PyErr_SetString(PyExc_ValueError, "1 to 3 generations");
+    if (generations < 1 || generations > EXVI_GENERATIONS || !(deadline > 0) || deadline > 1e6) {
+        PyErr_SetString(PyExc_ValueError, "1 to 3 generations, and a deadline in seconds");
         return NULL;
     }
-    return PyBool_FromLong(exvi_schedule_start(generations));
+    return PyBool_FromLong(exvi_schedule_start(generations, (uint64_t)(deadline * 1e9)));
 }
 
 /* How the flight stands: 0 none, 1 searching, 2 candidates wait for young collections; and how many were completed. */

@@ -16,7 +16,6 @@
 #include "platform.h"
 
 enum { SMALLEST_TOTAL = 4, PATIENCE = 3, TOLERATED_WAITING = 200000 };
-#define DEADLINE_NS UINT64_C(60000000000)
 
 static struct {
     const exvi_layout *layout;
@@ -86,20 +85,23 @@ static size_t expected_objects(void)
     return all > 0 ? (size_t)all : 0;
 }
 
-static bool take_off(int generations)
+/* `in_turn`: it stands for a full collection of CPython's, whose counts begin anew. */
+static bool take_off(int generations, uint64_t deadline_ns, bool in_turn)
 {
     exvi_flight_options options = {
-        .generations = generations, .expected = expected_objects(), .deadline_ns = DEADLINE_NS,
+        .generations = generations, .expected = expected_objects(), .deadline_ns = deadline_ns,
         .batch_ns = schedule.budget_ns / 2,
     };
     exvi_fallback why;
     if (!exvi_flight_start(&options, &why))
         return false;
     schedule.clone_ns = exvi_flight_stats_get()->last_clone_ns;
-    schedule.taken_waiting = schedule.waiting;
-    schedule.taken_count = *schedule.layout->count[2];
-    schedule.waiting = 0;
-    *schedule.layout->count[2] = 0;
+    if (in_turn) {
+        schedule.taken_waiting = schedule.waiting;
+        schedule.taken_count = *schedule.layout->count[2];
+        schedule.waiting = 0;
+        *schedule.layout->count[2] = 0;
+    }
     return true;
 }
 
@@ -144,15 +146,14 @@ void exvi_schedule_poll(void)
     }
 }
 
-/* A full collection is due. */
-static void collect_full(void)
+static void collect_full(bool in_turn)
 {
     if (schedule.pass > 0) {
         schedule.pass--;
     } else if (is_memory_tight()) {
         exvi_flight_count(EXVI_FALLBACK_MEMORY_TIGHT);
         leave_to_stock();
-    } else if (!take_off(EXVI_GENERATIONS)) {
+    } else if (!take_off(EXVI_GENERATIONS, EXVI_DEADLINE_NS, in_turn)) {
         failed();
     }
 }
@@ -168,7 +169,7 @@ static void after_generation_1(void)
     }
     take_waiting();
     if (idle && (stress || is_due())) {
-        collect_full();
+        collect_full(is_due());
     } else if (!idle && is_due() && schedule.waiting > TOLERATED_WAITING &&
                schedule.waiting > *schedule.layout->long_lived_total) {
         abandon(EXVI_FALLBACK_OVERTAKEN); /* garbage must not pile up while a child runs */
@@ -181,13 +182,13 @@ bool exvi_schedule_in_collection(void)
     return *schedule.layout->collecting != 0;
 }
 
-bool exvi_schedule_start(int generations)
+bool exvi_schedule_start(int generations, uint64_t deadline_ns)
 {
     if (!schedule.installed || exvi_schedule_in_collection() || exvi_flight_now() != EXVI_FLIGHT_IDLE)
         return false;
     schedule.depth = 0;
     take_waiting();
-    return take_off(generations);
+    return take_off(generations, deadline_ns, generations == EXVI_GENERATIONS);
 }
 
 /* ----------------------------------------------------------- the callback */

@@ -31,13 +31,15 @@ typedef struct exvi_schedule_stats {
     exv_telemetry telemetry;
 } exvi_schedule_stats;
 
+#define EXVI_DEADLINE_NS UINT64_C(60000000000) /* for a child, when nothing else is said */
+
 /* Our callback enters gc.callbacks. False with an exception set: no memory. */
 bool exvi_schedule_install(const exvi_layout *layout, exvi_mode mode, uint64_t pause_budget_ns);
 void exvi_schedule_uninstall(void);
 bool exvi_schedule_is_installed(void);
 
 /* Take a snapshot now, of so many of the lists. False: one is in flight, inside a collection, or it could not be made. */
-bool exvi_schedule_start(int generations);
+bool exvi_schedule_start(int generations, uint64_t deadline_ns);
 
 /* See how the child stands. */
 void exvi_schedule_poll(void);

@@ -1,0 +1,266 @@
+"""Signals, forks, descriptors, exits while a snapshot is in flight: the program sees none of it, and nothing is left."""
+import os
+import time
+
+import pytest
+
+
+def processes_marked(name):
+    """Those that were started with this in their environment."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/environ", "rb") as file:
+                    if name.encode() in file.read():
+                        found.append(int(entry))
+            except OSError:
+                continue
+    return found
+
+
+BIG = """
+gc.disable()
+keep = [[i, [i]] for i in range(400000)]
+"""
+
+
+def test_no_signal_and_nothing_to_wait_for(python):
+    python.program(BIG + """
+import signal
+seen = []
+signal.signal(signal.SIGCHLD, lambda *args: seen.append(args))
+assert exuvia.start_collection()
+try:
+    os.waitpid(-1, os.WNOHANG)
+    assert False, 'our child is seen'
+except ChildProcessError:
+    pass
+exuvia.finish_collection()
+assert seen == [] and children() == []
+""")
+
+
+def test_signals_to_the_group_reach_the_program_once(python):
+    python.program(BIG + """
+import signal, socket
+os.setpgid(0, 0)
+a, b = socket.socketpair()
+a.setblocking(False); b.setblocking(False)
+signal.set_wakeup_fd(b.fileno())
+count = []
+signal.signal(signal.SIGUSR1, lambda *args: count.append(1))
+assert exuvia.start_collection()
+sent = 0
+while _core.poll()[0] == 1 and sent < 50:
+    os.killpg(0, signal.SIGUSR1)
+    sent += 1
+    time.sleep(0.001)
+exuvia.finish_collection()
+assert sent > 0
+assert len(count) == sent, (len(count), sent)
+assert len(a.recv(1000)) == sent
+assert not fallbacks(), fallbacks()
+""")
+
+
+def test_a_socket_closed_in_flight_is_seen_at_once(python, foreign):
+    """The child hangs in a traverse function meanwhile, so it would hold a copy of the socket for long."""
+    python.program(f"""
+import socket
+sys.path.insert(0, {foreign!r})
+import foreign
+gc.disable()
+thing = foreign.make(1)
+a, b = socket.socketpair()
+assert _core.start(3, 5.0)
+time.sleep(0.05)
+assert len(children()) == 1
+b.close()
+a.settimeout(1)
+assert a.recv(1) == b''
+exuvia.uninstall()
+assert children() == []
+""")
+
+
+def test_fork_in_flight(python):
+    python.program(BIG + """
+references = make_cycles(100)
+assert exuvia.start_collection()
+pid = os.fork()
+if pid == 0:
+    try:
+        assert _core.poll()[0] == 0, _core.poll()
+        more = make_cycles(10)
+        exuvia.collect()
+        assert dead(references) == 100 and dead(more) == 10
+        assert children() == []
+        os._exit(7)
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+    os._exit(1)
+exuvia.finish_collection()
+assert dead(references) == 100
+assert not fallbacks(), fallbacks()
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+""")
+
+
+def test_fork_between_answer_and_proof(python):
+    python.program(BIG + """
+references = make_cycles(100)
+assert exuvia.start_collection()
+assert wait_for_answer() == 2
+pid = os.fork()
+exuvia.collect()
+assert dead(references) == 100
+if pid == 0:
+    os._exit(9)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+""")
+
+
+def test_a_worker_collects_by_itself(python):
+    python.program("""
+keep = [[i] for i in range(100000)]
+pid = os.fork()
+before = exuvia.stats().completed
+references, at = [], 0
+end = time.monotonic() + 60
+while exuvia.stats().completed < before + 2:
+    references += make_cycles(1)
+    keep[at:at + 1000] = [[i] for i in range(1000)]
+    at = (at + 1000) % len(keep)
+    assert time.monotonic() < end, exuvia.stats()
+assert dead(references) > 0
+if pid == 0:
+    os._exit(3)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+""")
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(python, method, tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(f"""
+import multiprocessing, exuvia, gc
+def work(n):
+    a = [n]; a.append(a)
+    return n * n
+if __name__ == '__main__':
+    keep = [[i] for i in range(200000)]
+    context = multiprocessing.get_context({method!r})
+    exuvia.start_collection()
+    with context.Pool(3) as pool:
+        assert pool.map(work, range(1000)) == [n * n for n in range(1000)]
+        exuvia.collect()
+    print('done')
+""")
+    done = python.command("-m", "exuvia", "run", "--mode", "stress", str(script))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+@pytest.mark.parametrize("end,status", [
+    ("sys.exit(5)", 5), ("os._exit(6)", 6), ("os.kill(os.getpid(), 9)", -9), ("os.kill(os.getpid(), 15)", -15),
+    ("os.execv('/bin/sh', ['sh', '-c', 'exit 8'])", 8), ("raise KeyboardInterrupt", -2), ("os.abort()", -6),
+])
+def test_an_end_in_flight_leaves_no_process(python, end, status):
+    mark = f"EXUVIA_TEST_MARK_{os.getpid()}_{abs(status)}"
+    python.program(BIG + f"""
+assert exuvia.start_collection()
+{end}
+""", status=status, environment={"MARK": mark})
+    until = time.monotonic() + 20
+    while processes_marked(mark):
+        assert time.monotonic() < until, "a child is left"
+        time.sleep(0.02)
+
+
+def test_nothing_is_left_after_uninstall(python):
+    python.program("""
+def maps():
+    with open('/proc/self/maps') as file:
+        return [line.split()[5:] for line in file if 'zero' in line or ' rw-s ' in line]
+before = maps()
+callbacks = list(gc.callbacks)
+threads = len(os.listdir('/proc/self/task'))
+for _ in range(3):
+    exuvia.install('stress')
+    exuvia.collect_every(0.05)
+    exuvia.collect_when_idle(0.05)
+    make_cycles(1000)
+    exuvia.collect()
+    time.sleep(0.2)
+    exuvia.start_collection()
+    exuvia.uninstall()
+    assert children() == []
+assert maps() == before
+assert gc.callbacks == callbacks
+assert len(os.listdir('/proc/self/task')) == threads
+assert not exuvia.is_installed()
+""", install=False)
+
+
+def test_subprocess_in_flight(python):
+    python.program(BIG + """
+import subprocess
+for _ in range(5):
+    exuvia.start_collection()
+    done = subprocess.run([sys.executable, '-c', 'print(6 * 7)'], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, '42\\n')
+    exuvia.finish_collection()
+assert not fallbacks(), fallbacks()
+""")
+
+
+def test_threads(python):
+    python.program("""
+import threading
+stop = False
+errors = []
+def work():
+    try:
+        while not stop:
+            references = make_cycles(50)
+            kept = [{i: [i]} for i in range(2000)]
+            assert sum(d[i][0] for i, d in enumerate(kept)) == 1999000
+    except BaseException as error:
+        errors.append(error)
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for _ in range(20):
+    exuvia.collect()
+stop = True
+for thread in threads:
+    thread.join()
+assert not errors, errors
+""", mode="stress")
+
+
+def test_asyncio(python):
+    python.program("""
+import asyncio
+async def handle(reader, writer):
+    line = await reader.readline()
+    writer.write(line.upper())
+    await writer.drain()
+    writer.close()
+async def main():
+    server = await asyncio.start_server(handle, '127.0.0.1', 0)
+    port = server.sockets[0].getsockname()[1]
+    async def ask(n):
+        reader, writer = await asyncio.open_connection('127.0.0.1', port)
+        cycle = Node(); cycle.peer = [cycle, reader]
+        writer.write(b'line %d\\n' % n)
+        answer = await reader.readline()
+        writer.close()
+        assert answer == b'LINE %d\\n' % n
+    for _ in range(10):
+        exuvia.start_collection()
+        await asyncio.gather(*(ask(n) for n in range(50)))
+    server.close()
+asyncio.run(main())
+""", mode="stress")

@@ -1,0 +1,322 @@
+"""Each way in which a candidate can be no longer garbage, or the search can go wrong: nothing live is lost, nothing crashes."""
+import pytest
+
+
+def test_an_address_that_was_freed_and_used_again(python):
+    python.program("""
+gc.disable()
+references = make_cycles(20000)
+assert exuvia.start_collection()
+assert wait_for_answer() == 2
+alive = [reference() for reference in references[::2]]
+for node in alive:
+    node.peer = None                    # every second cycle dies by counting
+del alive, node
+assert dead(references) == 10000
+again = [Node() for _ in range(5000)] + [bytearray(40) for _ in range(5000)]
+found = exuvia.finish_collection()
+last = exuvia.stats().last
+assert dead(references) == 20000
+assert last.stale >= 20000, last        # a node and its list each
+assert 20000 <= found < 20100, found     # what start-up left is in it
+assert len(again) == 10000
+""")
+
+
+def test_what_a_weak_reference_brought_back_lives(python):
+    python.program("""
+gc.disable()
+references = make_cycles(1000)
+assert exuvia.start_collection()
+assert wait_for_answer() == 2
+kept = [reference() for reference in references[:100]]
+exuvia.finish_collection()
+assert dead(references) == 900
+assert all(node.peer[0] is node for node in kept)
+del kept
+assert exuvia.collect() >= 200
+assert dead(references) == 1000
+""")
+
+
+def test_what_get_objects_brought_back_lives(python):
+    python.program("""
+gc.disable()
+references = make_cycles(100)
+assert exuvia.start_collection()
+assert wait_for_answer() == 2
+everything = gc.get_objects()
+exuvia.finish_collection()
+assert dead(references) == 0
+del everything
+exuvia.collect()
+assert dead(references) == 100
+""")
+
+
+def test_frozen_in_flight(python):
+    python.program("""
+gc.disable()
+references = make_cycles(100)
+assert exuvia.start_collection()
+assert wait_for_answer() == 2
+gc.freeze()
+count = gc.get_freeze_count()
+gc.collect(1)
+assert gc.get_freeze_count() >= count, (gc.get_freeze_count(), count)
+assert fallbacks().get('frozen') == 1, fallbacks()
+assert dead(references) == 0
+gc.unfreeze()
+exuvia.collect()
+assert dead(references) == 100
+""")
+
+
+def test_frozen_before(python):
+    python.program("""
+references = make_cycles(10)
+gc.freeze()
+references += make_cycles(10)
+exuvia.collect()
+assert dead(references) == 10
+assert not fallbacks(), fallbacks()
+""")
+
+
+def test_a_chain_that_is_being_freed(python):
+    """The trashcan links dying objects through their headers; a collection in the midst of it must not follow them."""
+    python.program("""
+gc.disable()
+class Last:
+    def __del__(self):
+        gc.collect(1)                   # relinks what it may
+        gc.collect(0)
+def make_chain(depth):
+    head = Node()
+    chain = None
+    for i in range(depth):
+        chain = [chain] if i % 50 else [Last(), chain]
+    head.chain = chain
+    head.self = head
+    return weakref.ref(head)
+references = [make_chain(2000) for _ in range(20)]
+assert exuvia.start_collection()
+assert wait_for_answer() == 2
+for reference in references[::2]:
+    head = reference()
+    if head is not None:
+        head.self = None
+    del head                            # freed by counting, from the head down
+exuvia.finish_collection()
+exuvia.collect()
+assert dead(references) == 20
+""")
+
+
+def test_collections_in_finalizers(python):
+    python.program("""
+class Busy:
+    runs = 0
+    def __init__(self):
+        self.self = self
+    def __del__(self):
+        Busy.runs += 1
+        keep = [[i] for i in range(3000)]   # enough for young collections, which may nest in 3.12
+        if Busy.runs % 10 == 0:
+            exuvia.start_collection()
+            gc.collect(0)
+for _ in range(20):
+    for _ in range(20):
+        Busy()
+    exuvia.collect()
+gc.collect()
+assert Busy.runs == 400, Busy.runs
+""")
+
+
+def test_suspended_generators_and_coroutines_live(python):
+    python.program("""
+def generator(value):
+    holder = [value]
+    yield max(holder, (yield), len(holder), [holder, (yield)])
+async def coroutine(value):
+    holder = [value]
+    return (holder, await Pause(), len([holder]))
+class Pause:
+    def __await__(self):
+        yield
+gc.disable()
+alive = []
+for i in range(5000):
+    g = generator([i]); next(g); alive.append(g)
+    c = coroutine([i]); c.send(None); alive.append(c)
+del g, c
+exuvia.collect()
+assert exuvia.start_collection() and wait_for_answer() == 2 or True
+exuvia.finish_collection()
+last = exuvia.stats().last
+assert last.candidates < 50, last
+assert sum(x.gi_frame.f_locals['holder'][0][0] for x in alive[::2]) == sum(range(5000))
+for c in alive[1::2]:
+    c.close()
+""")
+
+
+def test_suspended_generators_and_coroutines_dead(python):
+    python.program("""
+def generator(cell):
+    holder = [cell]
+    yield len(holder), (yield holder), [holder, (yield)]
+gc.disable()
+references = []
+for i in range(2000):
+    cell = Node()
+    cell.generator = generator(cell)
+    next(cell.generator)
+    references.append(weakref.ref(cell))
+del cell
+exuvia.collect()
+assert dead(references) == 2000, dead(references)
+assert exuvia.stats().last.candidates >= 2000 * 3, exuvia.stats().last
+""")
+
+
+def test_immortal_objects_hold_what_they_refer_to(python):
+    if python.version < (3, 12):
+        pytest.skip("no immortal objects before 3.12")
+    python.program("""
+import ctypes
+gc.disable()
+holder = Node()
+held = Node()
+held.holder = holder
+holder.held = held
+reference = weakref.ref(held)
+ctypes.c_int32.from_address(id(holder)).value = -0x40000000 if sys.version_info >= (3, 14) else -1
+del holder, held
+exuvia.collect()
+assert reference() is not None and reference().holder.held is reference()
+os._exit(0)
+""")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("change", ["start", "stop", "restart"])
+def test_tracemalloc_in_flight(python, when, change):
+    python.program(f"""
+import tracemalloc
+gc.disable()
+change = {change!r}
+if change != 'start':
+    tracemalloc.start()
+references = make_cycles(2000)
+assert exuvia.start_collection()
+if {when!r} == 'after':
+    wait_for_answer()
+if change == 'start':
+    tracemalloc.start()
+else:
+    tracemalloc.stop()
+    if change == 'restart':
+        tracemalloc.start()
+wait_for_answer()
+for reference in references[:500]:
+    node = reference()
+    if node is not None:
+        node.peer = None
+    del node
+again = [Node() for _ in range(500)]
+exuvia.finish_collection()
+tracemalloc.stop()
+for _ in range(3):
+    more = make_cycles(100)
+    exuvia.collect()
+    assert dead(more) == 100
+gc.collect()
+assert dead(references) == 2000
+tracemalloc.start()
+exuvia.collect()
+tracemalloc.stop()
+""")
+
+
+@pytest.mark.parametrize("allocator", ["debug", "malloc", "malloc_debug", "pymalloc_debug"])
+def test_other_allocators(python, allocator):
+    python.program("""
+references = make_cycles(5000)
+exuvia.collect()
+assert dead(references) == 5000, (dead(references), fallbacks())
+assert exuvia.stats().completed >= 1, fallbacks()
+""", environment={"PYTHONMALLOC": allocator})
+
+
+def test_a_traverse_function_that_hangs(python, foreign):
+    python.program(f"""
+sys.path.insert(0, {foreign!r})
+import foreign
+gc.disable()
+thing = foreign.make(1)
+references = make_cycles(100)
+assert _core.start(3, 0.5)
+began = time.monotonic()
+exuvia.finish_collection()
+assert time.monotonic() - began < 20
+assert fallbacks().get('child-late') == 1, fallbacks()
+assert dead(references) == 100
+assert children() == []
+""")
+
+
+def test_a_traverse_function_that_crashes(python, foreign):
+    out = python.program(f"""
+sys.path.insert(0, {foreign!r})
+import foreign, faulthandler
+faulthandler.enable(sys.stdout)
+gc.disable()
+thing = foreign.make(2)
+references = make_cycles(100)
+assert exuvia.start_collection()
+exuvia.finish_collection()
+assert fallbacks().get('child-died') == 1, fallbacks()
+assert dead(references) == 100
+assert children() == []
+""")
+    assert out == "", "the child says nothing"
+
+
+def test_a_child_that_is_killed(python):
+    python.program("""
+import signal
+gc.disable()
+keep = [[i] for i in range(200000)]
+references = make_cycles(100)
+assert exuvia.start_collection()
+for pid in children():
+    os.kill(pid, signal.SIGKILL)
+exuvia.finish_collection()
+assert fallbacks().get('child-died') == 1 or exuvia.stats().completed == 2, fallbacks()
+assert dead(references) == 100
+assert children() == []
+""")
+
+
+def test_clone_denied(python):
+    """Automatic collections too: after some failures CPython collects by itself."""
+    python.program("""
+import resource
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+keep, total = [], 0
+references = make_cycles(100)
+for i in range(3000000):
+    keep.append([i])
+    if i % 1000 == 0:
+        references += make_cycles(1)
+assert fallbacks().get('clone-refused', 0) >= 1, fallbacks()
+assert exuvia.stats().full_collections >= 1, exuvia.stats()
+assert dead(references) > 0
+assert exuvia.collect() >= 0
+assert dead(references) == len(references)
+""")
