@@ -29,7 +29,7 @@ typedef struct exvi_arena {
 } exvi_arena;
 
 /* Address space that reads as zero; `size` is a multiple of the system's page. `small_bytes` at its start, a multiple
- * of 2 MiB, stay small pages, so that a heap of a few objects does not hold megabytes. NULL: no memory, or the limit. */
+ * of 2 MiB, stay small pages, so that a small heap does not hold megabytes. NULL: no memory, or the limit. */
 void *exvi_region_new(exvi_arena *arena, size_t size, size_t small_bytes);
 void exvi_region_free(exvi_arena *arena, void *region, size_t size);
 

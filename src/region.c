@@ -6,7 +6,7 @@
  *
  * Units that came back stay resident ("dirty") as long as they are few against what is in use: see keep_units(). Above
  * that, whole huge pages go back to the system first, then what lies between live pages. If the heap then grows again
- * into memory it had given back, that much more is kept the next time; the wish fades with a half-life of a second.
+ * into memory it had given back, that much more is kept the next time; the wish fades with a half-life of seconds.
  *
  * Nothing here knows blocks: a page is a table entry that holds units.
  */
@@ -31,7 +31,7 @@
 #endif
 
 #define SLAB_UNITS ((uint32_t)(EXVI_HUGE_PAGE >> EXVI_UNIT_SHIFT))
-#define HALF_LIFE_NS UINT64_C(1000000000)
+#define HALF_LIFE_NS UINT64_C(5000000000)
 #define FIRST_ROOM ((size_t)512) /* entries of sorted[]: a system page */
 
 static_assert(EXVI_UNITS * EXVI_UNIT_SIZE == EXVI_REGION_SIZE, "a table entry for each unit of 32 MiB");
@@ -195,16 +195,18 @@ static void set_dirty(exvi_regions *regions, exvi_region *region, uint32_t first
     regions->dirty_units -= before;
 }
 
-/* The first touch of a huge page makes all of it resident. */
-static void touch_slabs(exvi_regions *regions, exvi_region *region, uint32_t first, uint32_t count)
+/* The first touch of a huge page makes all of it resident. Returns how many more units are dirty. */
+static size_t touch_slabs(exvi_regions *regions, exvi_region *region, uint32_t first, uint32_t count)
 {
     uint32_t end = (first + count + SLAB_UNITS - 1) & ~(SLAB_UNITS - 1);
     uint32_t from = first & ~(SLAB_UNITS - 1);
     uint32_t small_end = (uint32_t)(region->small_bytes >> EXVI_UNIT_SHIFT);
+    size_t before = regions->dirty_units;
     for (uint32_t unit = from < small_end ? small_end : from; unit < end; unit++) {
         if (bit_is_set(region->vacant, unit) && !bit_is_set(region->dirty, unit))
             set_dirty(regions, region, unit, 1, true);
     }
+    return regions->dirty_units - before;
 }
 
 /* A region to cut pages from, of the usual size, or of what the limit leaves if that has `units` units. */
@@ -227,7 +229,7 @@ static bool add_shared_region(exvi_regions *regions, uint32_t units)
 
 /* ------------------------------------------------------- units come and go */
 
-/* Taking units that are not resident, while others went back to the system: those would have been worth keeping. */
+/* Units become resident while others went back to the system: those would have been worth keeping. */
 static void regret_purges(exvi_regions *regions, size_t units)
 {
     size_t regret = units < regions->purged_units ? units : regions->purged_units;
@@ -245,10 +247,8 @@ static void occupy(exvi_regions *regions, exvi_region *region, uint32_t first, u
     set_bits(region->vacant, first, units, false);
     region->vacant_units -= units;
     regions->used_units += units;
-    if (clean) {
-        touch_slabs(regions, region, first, units);
-        regret_purges(regions, clean);
-    }
+    if (clean)
+        regret_purges(regions, clean + touch_slabs(regions, region, first, units));
     if (region->vacant_units > 0)
         link_roomy(regions, region);
 }
