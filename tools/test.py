@@ -60,10 +60,13 @@ def count_program(record):
     return passed, failed, skipped
 
 
-def run(folder, meson_arguments, label):
+def run(folder, meson_arguments, label, setup):
     """Run meson's tests; returns the counts and the names of the programs with failures."""
     log_name = "testlog-" + label if label else "testlog"
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "--logbase", log_name]
+    if setup:
+        meson_arguments = ["--setup", setup, *meson_arguments]
+        log_name += "-" + setup
     status = subprocess.run(command + meson_arguments).returncode
     totals, bad = [0, 0, 0], []
     log = os.path.join(folder, "meson-logs", log_name + ".json")
@@ -116,13 +119,11 @@ def main():
     meson_arguments = list(arguments.tests)
     for suite in arguments.suite:
         meson_arguments += ["--suite", suite]
-    if arguments.setup:
-        meson_arguments += ["--setup", arguments.setup]
-    totals, bad = run(arguments.folder, meson_arguments, arguments.label)
+    totals, bad = run(arguments.folder, meson_arguments, arguments.label, arguments.setup)
     for line in bad:
         print("FAILED", line)
     if os.environ.get("TALLY"):
-        add_to_tally(os.environ["TALLY"], arguments.label or os.path.basename(arguments.folder), totals)
+        add_to_tally(os.environ["TALLY"], arguments.label or arguments.setup or os.path.basename(arguments.folder), totals)
     return close(totals)
 
 
