@@ -1,6 +1,6 @@
 /*
  * nodes: objects for the tests of the core. A node owns up to two others and writes down what happens to it: F finalizer,
- * C clear, D destroy, each with its id ("F1 C1 D1 "). A node of id 0 is silent. Hooks let a test act at each of these
+ * C clear, D destroy, each with its id ("F1 C1 D1 "). A node whose id is not positive is silent. Hooks let a test act at each of these
  * moments.
  */
 #ifndef NODES_H
@@ -34,7 +34,7 @@ static char events[4096];
 static inline void note(char what, int id)
 {
     size_t end = strlen(events);
-    if (id)
+    if (id > 0)
         snprintf(events + end, sizeof events - end, "%c%d ", what, id);
 }
 
@@ -98,6 +98,13 @@ static inline void set_ref(node *from, int place, void *to)
     node *old = from->ref[place];
     from->ref[place] = exv_incref(to);
     exv_decref(old);
+}
+
+/* Numbers that look random; the same in each run. */
+static inline uint32_t next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*state >> 33);
 }
 
 /* A ring of `count` nodes with ids from `id` up (0: all silent), the first of which is returned, owned. */

@@ -310,14 +310,13 @@ static void test_random(void **state)
     static node *target[MANY];
     static exv_weakref *ref[3 * MANY];
     static int to[3 * MANY];
-    unsigned seed = 12345;
+    uint64_t seed = 12345;
     exv_gc_disable(heap);
     for (int i = 0; i < MANY; i++)
         target[i] = new_node(heap, i % 2 ? &node_type : &leaf_type, 0);
     for (int step = 0; step < 20 * MANY; step++) {
-        seed = seed * 1664525 + 1013904223;
-        int i = (int)((seed >> 8) % (3 * MANY));
-        if (seed >> 28 == 0) {
+        int i = (int)(next_random(&seed) % (3 * MANY));
+        if (next_random(&seed) % 16 == 0) {
             EXV_CLEAR(target[i / 3]);
         } else if (ref[i]) {
             void *had = exv_weakref_incref(ref[i]);
