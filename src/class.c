@@ -1,8 +1,8 @@
 /*
  * class: user-defined classes, and their instances with attributes.
  *
- * A class has its name in its own block and holds no references: it is a simple object. An instance owns a reference to its class and a table of
- * attributes; its finalizer is the destructor of the class.
+ * A class has its name in its own block and holds no references: it is a simple object. An instance owns a
+ * reference to its class and a table of attributes; its finalizer is the destructor of the class.
  *
  * Invariant: an instance has its class until it is cleared; after that, only destroy functions can still see it.
  */
@@ -96,8 +96,8 @@ static exvi_entry *find(exv_instance *self, const char *name, uint64_t *hash)
 
 static exv_status attribute_error(exv_instance *self, const char *name)
 {
-    return exvi_error(exv_get_heap(self), EXV_ATTRIBUTE_ERROR, "'%s' object has no attribute '%s'", exvi_type_name(self),
-                      name);
+    return exvi_error(exv_get_heap(self), EXV_ATTRIBUTE_ERROR, "'%s' object has no attribute '%s'",
+                      exvi_type_name(self), name);
 }
 
 exv_status exv_attr_get(exv_instance *self, const char *name, void **result)

@@ -1,8 +1,8 @@
 /*
  * dict: keys to values, in order of insertion, over a table.
  *
- * Invariant: tracked if a key or value could be part of a cycle when it was put in. A new dict is not tracked: most hold
- * simple values and never need to be, as in CPython.
+ * Invariant: tracked if a key or value could be part of a cycle when it was put in. A new dict is not tracked: most
+ * hold simple values and never need to be, as in CPython.
  */
 #include "error.h"
 #include "table.h"

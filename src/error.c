@@ -1,8 +1,8 @@
 /*
  * error: see error.h.
  *
- * Invariant: the buffer holds a terminated text, "" until the first failure; text that was valid UTF-8 stays so when cut.
- * Allocates nothing: out of memory can be reported too.
+ * Invariant: the buffer holds a terminated text, "" until the first failure; text that was valid UTF-8 stays so
+ * when cut. Allocates nothing: out of memory can be reported too.
  */
 #include "error.h"
 

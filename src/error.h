@@ -1,8 +1,8 @@
 /*
  * error: the message of a heap's last failure.
  *
- * A fallible function ends with `return exvi_error(heap, EXV_..., "words")`; the message is the words with Python's name
- * of the error before them. Words that do not fit are cut at a whole character.
+ * A fallible function ends with `return exvi_error(heap, EXV_..., "words")`; the message is the words with Python's
+ * name of the error before them. Words that do not fit are cut at a whole character.
  */
 #ifndef EXVI_ERROR_H
 #define EXVI_ERROR_H

@@ -1,8 +1,8 @@
 /*
  * hash: see hash.h.
  *
- * Invariant: exvi_hash_int(i) == exvi_hash_float(f) whenever i == f. No result of the two is -1, which Python keeps for
- * errors. Knows nothing of objects or heaps; the caller brings the secret.
+ * Invariant: exvi_hash_int(i) == exvi_hash_float(f) whenever i == f. No result of the two is -1, which Python keeps
+ * for errors. Knows nothing of objects or heaps; the caller brings the secret.
  */
 #include "hash.h"
 
@@ -104,8 +104,8 @@ uint64_t exvi_hash_int(int64_t value)
     return with_sign(size % PRIME, value < 0);
 }
 
-/* value == mantissa * 2^exponent with a whole mantissa; and 2^61 == 1 modulo the prime, so multiplying by a power of two
- * rotates 61 bits. */
+/* value == mantissa * 2^exponent with a whole mantissa; and 2^61 == 1 modulo the prime, so multiplying by a power
+ * of two rotates 61 bits. */
 uint64_t exvi_hash_float(double value)
 {
     if (isinf(value))

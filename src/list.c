@@ -3,8 +3,9 @@
  *
  *     items -> | 0 .. size - 1: owned references, never NULL | size .. room - 1: unused |
  *
- * Invariant: size <= room, and items is NULL exactly while room == 0. Dropping an item may run the program's code, which
- * may change this list; so an item is out of the list before it is dropped, and loops look at the list anew each time.
+ * Invariant: size <= room, and items is NULL exactly while room == 0. Dropping an item may run the program's code,
+ * which may change this list; so an item is out of the list before it is dropped, and loops look at the list anew
+ * each time.
  */
 #include "error.h"
 #include "text.h"

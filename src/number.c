@@ -1,11 +1,11 @@
 /*
  * number: int and float.
  *
- * Both are immutable and simple. Small ints exist once in a heap and are immortal. Arithmetic is checked: a result that
- * does not fit 64 bits is an error, never a wrong number.
+ * Both are immutable and simple. Small ints exist once in a heap and are immortal. Arithmetic is checked: a result
+ * that does not fit 64 bits is an error, never a wrong number.
  *
- * The repr of a float is the shortest decimal that reads back as the same float and, among those, the nearest. It is found
- * by trying: the C library rounds correctly both ways.
+ * The repr of a float is the shortest decimal that reads back as the same float and, among those, the nearest. It
+ * is found by trying: the C library rounds correctly both ways.
  */
 #include "number.h"
 
@@ -206,9 +206,9 @@ static bool step_up(decimal *d)
     return true;
 }
 
-/* A float that is not subnormal keeps any 15 digits, so if one of up to 15 digits is the answer, rounding to 15 gives it,
- * with zeros at its end. A power of two has its upper neighbour twice as far away as its lower one, so that what lies too far
- * below may still be near enough above. */
+/* A float that is not subnormal keeps any 15 digits, so if one of up to 15 digits is the answer, rounding to 15
+ * gives it, with zeros at its end. A power of two has its upper neighbour twice as far away as its lower one, so
+ * that what lies too far below may still be near enough above. */
 static void shortest_digits(double value, decimal *result)
 {
     int exponent;

@@ -1,5 +1,6 @@
 /*
- * printable: see printable.h. Made by tools/make_printable.py from the Unicode character database 14.0.0; not edited by hand.
+ * printable: see printable.h. Made by tools/make_printable.py from the Unicode character database 14.0.0, not by
+ * hand.
  *
  * The numbers are where printable and unprintable characters take turns: those below the first are unprintable, those
  * from there to the second printable, and so on. Unprintable are controls, formats, surrogates, private use, what is

@@ -75,8 +75,8 @@ static exv_status refuse(exv_heap *heap, const unsigned char *data, size_t size,
                       : valid < size - at ? "invalid continuation byte"
                                           : "unexpected end of data";
     if (valid <= 1)
-        return exvi_error(heap, EXV_UNICODE_ERROR, "'utf-8' codec can't decode byte 0x%02x in position %zu: %s", data[at],
-                          at, why);
+        return exvi_error(heap, EXV_UNICODE_ERROR, "'utf-8' codec can't decode byte 0x%02x in position %zu: %s",
+                          data[at], at, why);
     return exvi_error(heap, EXV_UNICODE_ERROR, "'utf-8' codec can't decode bytes in position %zu-%zu: %s", at,
                       at + valid - 1, why);
 }

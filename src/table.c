@@ -54,8 +54,8 @@ static void set_slot(exvi_table *table, size_t slot, size_t number)
         ((uint64_t *)slots)[slot] = number;
 }
 
-/* Where the search for a hash begins. Small ints are their own hash and come in all patterns, so every bit of the hash has
- * to count: the mixing of the generator SplitMix64 (Steele, Lea and Flood 2014), under a secret. */
+/* Where the search for a hash begins. Small ints are their own hash and come in all patterns, so every bit of the
+ * hash has to count: the mixing of the generator SplitMix64 (Steele, Lea and Flood 2014), under a secret. */
 static size_t first_slot(exv_heap *heap, const exvi_table *table, uint64_t hash)
 {
     uint64_t mixed = hash ^ exvi_heap_values(heap)->slot_key;
@@ -158,8 +158,8 @@ static void enter(exv_heap *heap, exvi_table *table, exvi_entry entry)
     set_slot(table, slot, table->filled);
 }
 
-/* A new block with room for half as many entries again, without the removed ones: the table grows to double its size, or
- * shrinks when most were removed. */
+/* A new block with room for half as many entries again, without the removed ones: the table grows to double its
+ * size, or shrinks when most were removed. */
 static bool rebuild(exv_heap *heap, exvi_table *table)
 {
     uint32_t bits = LEAST_BITS;

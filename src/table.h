@@ -4,14 +4,15 @@
  *     entries -> | 0 .. filled - 1: in order of insertion, removed ones with key NULL | .. room - 1 | slots |
  *     slot       number of an entry + 1, or 0; linear probing from a place that the hash decides
  *
- * Slots are 1, 2, 4 or 8 bytes wide, as the largest number needs. The layout is that of Raymond Hettinger's compact dict
- * (2012); probing, growth and the choice of places are our own.
+ * Slots are 1, 2, 4 or 8 bytes wide, as the largest number needs. The layout is that of Raymond Hettinger's compact
+ * dict (2012); probing, growth and the choice of places are our own.
  *
- * Invariants: live <= filled <= room < number of slots, so a search ends; each filled entry, removed or not, has one slot.
+ * Invariants: live <= filled <= room < number of slots, so a search ends; each filled entry, removed or not, has
+ * one slot.
  *
- * Owns a reference to each key and value; a value may be NULL (sets). Belongs to one object and takes its heap as an
- * argument. Comparing keys and dropping references may run the program's code, which may change the table: a search then
- * begins anew, and an entry that was found is good until the next call.
+ * Owns a reference to each key and value; a value may be NULL (sets). Belongs to one object and takes its heap as
+ * an argument. Comparing keys and dropping references may run the program's code, which may change the table: a
+ * search then begins anew, and an entry that was found is good until the next call.
  */
 #ifndef EXVI_TABLE_H
 #define EXVI_TABLE_H

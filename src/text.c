@@ -1,8 +1,8 @@
 /*
  * text: see text.h.
  *
- * Invariant: size <= room, and data is `small` exactly while room == sizeof small. Who adds bytes answers for their being
- * UTF-8 in the end.
+ * Invariant: size <= room, and data is `small` exactly while room == sizeof small. Who adds bytes answers for their
+ * being UTF-8 in the end.
  */
 #include "text.h"
 

@@ -1,7 +1,8 @@
 /*
  * text: a growing buffer of UTF-8 in which a repr is put together.
  *
- * A failure sticks: after it, everything added is ignored and exvi_text_take() gives NULL, so that callers check once.
+ * A failure sticks: after it, everything added is ignored and exvi_text_take() gives NULL, so that callers check
+ * once.
  */
 #ifndef EXVI_TEXT_H
 #define EXVI_TEXT_H

@@ -1,8 +1,9 @@
 /*
  * value: see value.h. None, True and False; repr, str, print, equality and hash of any object.
  *
- * Invariant: depth == how many repr, equality and hash functions of types are running, and `printing` leads through the
- * containers among them whose repr is being made. Both are 0 whenever the program's own code runs outside of them.
+ * Invariant: depth == how many repr, equality and hash functions of types are running, and `printing` leads through
+ * the containers among them whose repr is being made. Both are 0 whenever the program's own code runs outside of
+ * them.
  */
 #include "value.h"
 

@@ -66,7 +66,8 @@ const char *exvi_type_name(const void *object);
 /* Can it be part of a cycle as far as is known now? Not a simple value, not a tuple of such. */
 bool exvi_may_cycle(const void *object);
 
-/* Stop the program if a value is missing, or (checked build) is of another heap than `self`; or if `self` is not of its type. */
+/* Stop the program if a value is missing, or (checked build) is of another heap than `self`; or if `self` is not of
+ * its type. */
 void exvi_need_value(const char *function, const void *self, const void *value);
 #ifdef EXVI_CHECKED
 void exvi_need_type(const char *function, const void *self, const exv_type *type);

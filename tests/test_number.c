@@ -7,7 +7,6 @@
 #include "number.h"
 #include "value.h"
 
-#include <locale.h>
 #include <math.h>
 
 typedef exv_status operation(exv_int *, exv_int *, exv_int **);
@@ -148,21 +147,6 @@ static void float_reprs(void **state)
     assert_repr_of_new(exv_float_new(heap, -NAN), "nan");
 }
 
-/* Whatever locale with a decimal comma the system has. */
-static void float_reprs_know_no_locale(void **state)
-{
-    exv_heap *heap = *state;
-    static const char *const locales[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "fr_FR.utf8", "ps_AF.UTF-8"};
-    size_t i = 0;
-    while (i < sizeof locales / sizeof *locales && !setlocale(LC_NUMERIC, locales[i]))
-        i++;
-    if (i == sizeof locales / sizeof *locales)
-        skip();
-    assert_repr_of_new(exv_float_new(heap, 1.5), "1.5");
-    assert_repr_of_new(exv_float_new(heap, 1.25e100), "1.25e+100");
-    setlocale(LC_NUMERIC, "C");
-}
-
 static bool int_equals_float(exv_heap *heap, int64_t i, double f)
 {
     exv_int *whole = integer(heap, i);
@@ -253,7 +237,6 @@ int main(void)
         value_test(small_ints_exist_once),
         value_test(int_reprs),
         value_test(float_reprs),
-        value_test(float_reprs_know_no_locale),
         value_test(ints_and_floats_compare_exactly),
         value_test(bools_are_numbers),
         value_test(a_nan_equals_nothing),

@@ -1,13 +1,14 @@
 /*
- * The hash table by itself: against a plain array, through all widths of its slots; with hashes that collide; and with
- * keys whose comparison changes the table.
+ * The hash table by itself: against a plain array, through all widths of its slots; with hashes that collide; and
+ * with keys whose comparison changes the table.
  */
 #include "value_makers.h"
 
 #include "table.h"
 #include "value.h"
 
-/* A table needs an owner only for its heap and visit; the tests hold it in an object so that the heap can be checked. */
+/* A table needs an owner only for its heap and visit; the tests hold it in an object so that the heap can be
+ * checked. */
 typedef struct holder {
     exvi_table table;
 } holder;

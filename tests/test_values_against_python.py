@@ -62,7 +62,8 @@ def binary(data):
 
 def gather(kind, values):
     make = {"l": list, "t": tuple, "S": OrderedSet}[kind]
-    return Value(make(value.value for value in values), " ".join([value.words for value in values] + [f"{kind}{len(values)}"]))
+    words = [value.words for value in values] + [f"{kind}{len(values)}"]
+    return Value(make(value.value for value in values), " ".join(words))
 
 
 def mapping(pairs):
@@ -231,10 +232,12 @@ def test_arithmetic(driver):
         operator = rng.choice("+-*/%")
         try:
             result = operators[operator](a, b)
-            shown = operator.replace("/", "//")
-            answer = str(result) if INT_MIN <= result <= INT_MAX else f"OverflowError: {a} {shown} {b} does not fit 64 bits"
+            answer = str(result)
+            if not INT_MIN <= result <= INT_MAX:
+                answer = f"OverflowError: {a} {operator.replace('/', '//')} {b} does not fit 64 bits"
         except ZeroDivisionError:
-            answer = "ZeroDivisionError: integer " + ("division or modulo" if operator == "/" else "modulo") + " by zero"
+            tried = "division or modulo" if operator == "/" else "modulo"
+            answer = f"ZeroDivisionError: integer {tried} by zero"
         cases.append((f"i{a} i{b} {operator} repr", answer))
     compare(driver, cases)
 

@@ -130,8 +130,9 @@ static inline void *new_mortal(exv_heap *heap, int *deaths, void (*then)(void *)
 }
 
 #ifdef EXVI_CHECKED
-/* Do `operation` with the first, the second, ... allocation failing, until none fails any more. Each time one failed, the
- * operation must answer EXV_NO_MEMORY and leave the repr of `subject` as it was. Returns how many could fail. */
+/* Do `operation` with the first, the second, ... allocation failing, until none fails any more. Each time one
+ * failed, the operation must answer EXV_NO_MEMORY and leave the repr of `subject` as it was. Returns how many could
+ * fail. */
 static inline uint64_t fail_each_allocation(exv_heap *heap, void *subject, exv_status (*operation)(void *), void *arg)
 {
     exv_str *before = NULL;

@@ -7,7 +7,8 @@ import unicodedata
 
 HEAD = """\
 /*
- * printable: see printable.h. Made by tools/make_printable.py from the Unicode character database {version}; not edited by hand.
+ * printable: see printable.h. Made by tools/make_printable.py from the Unicode character database {version}, not by
+ * hand.
  *
  * The numbers are where printable and unprintable characters take turns: those below the first are unprintable, those
  * from there to the second printable, and so on. Unprintable are controls, formats, surrogates, private use, what is
