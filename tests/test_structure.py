@@ -34,7 +34,7 @@ def test_source_file(path):
     code = without_comments(text)
     assert "Python.h" not in text
     assert text.startswith("/*\n * " + path.stem + ": "), "opens by saying what it is"
-    assert max(len(line) for line in text.splitlines()) <= 120
+    assert [number for number, line in enumerate(text.splitlines(), 1) if len(line) > 120] == []
     assert len(text.splitlines()) <= 700
     assert "\t" not in text
     if path.name != "platform.c":
@@ -43,15 +43,51 @@ def test_source_file(path):
     assert LIBC_ALLOCATION.findall(code) == [], "memory comes from the heap or from platform.c"
 
 
-def layer_order():
-    """The modules in the order of src/meson.build: a file calls what stands before it."""
+def layers():
+    """The modules of each layer, lowest first, as src/meson.build lists them."""
     listing = (SOURCE / "src/meson.build").read_text()
-    names = re.search(r"^names = \[(.*?)^\]", listing, re.DOTALL | re.MULTILINE).group(1)
-    return re.findall(r"'(\w+)'", names)
+    lists = re.findall(r"^(engine|core|values) = \[(.*?)\]", listing, re.DOTALL | re.MULTILINE)
+    return {layer: re.findall(r"'(\w+)'", names) for layer, names in lists}
+
+
+def calls_between_modules(build):
+    """(caller, callee, symbol) for each symbol that one object file needs and another has."""
+    owner, needs = {}, []
+    for module in sum(layers().values(), []):
+        listed = subprocess.run(["nm", build / f"src/libexuvia-checked.a.p/{module}.c.o"],
+                                capture_output=True, text=True, check=True)
+        for line in listed.stdout.splitlines():
+            kind, symbol = line.split()[-2:]
+            if kind == "U":
+                needs.append((module, symbol))
+            elif kind.isupper():
+                owner[symbol] = module
+    return [(module, owner[symbol], symbol) for module, symbol in needs if owner.get(symbol, module) != module]
 
 
 def test_every_source_is_built():
-    assert sorted(path.stem for path in SOURCES if path.suffix == ".c") == sorted(layer_order())
+    assert sorted(path.stem for path in SOURCES if path.suffix == ".c") == sorted(sum(layers().values(), []))
+
+
+# The core answers in lists and makes the values' singletons; otherwise it does not know them.
+OF_THE_CORE = {"exv_list_new", "exv_list_append", "exv_list_clear", "exv_list_size", "exvi_values_init",
+               "exvi_values_drop"}
+
+
+def test_arrows_point_one_way(build):
+    engine, core = layers()["engine"], layers()["core"]
+    calls = calls_between_modules(build)
+    assert len(calls) > 100
+    upward = [call for call in calls if call[0] in engine
+              and (call[1] not in engine or engine.index(call[1]) > engine.index(call[0]))]
+    upward += [call for call in calls if call[0] in core and call[1] not in engine + core and call[2] not in OF_THE_CORE]
+    assert upward == []
+
+
+def test_policy_and_telemetry_do_not_reach_into_objects(build):
+    reached = [call for call in calls_between_modules(build) if call[0] in ("policy", "telemetry")
+               and call[1] in ("object", "weakref", "cycle", "side", "list")]
+    assert reached == []
 
 
 def test_no_path_of_a_machine():
