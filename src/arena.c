@@ -46,6 +46,16 @@ size_t exvi_arena_room(const exvi_arena *arena)
     return arena->limit_bytes > arena->held_bytes ? arena->limit_bytes - arena->held_bytes : 0;
 }
 
+void exvi_arena_advise(const exvi_arena *arena, void *start, size_t size, bool huge)
+{
+    if (!arena->huge_pages)
+        return;
+    if (huge)
+        exvi_advise_huge(start, size);
+    else
+        exvi_advise_small(start, size);
+}
+
 void *exvi_region_new(exvi_arena *arena, size_t size, size_t small_bytes)
 {
     exv_assert(small_bytes % EXVI_HUGE_PAGE == 0);
@@ -54,8 +64,8 @@ void *exvi_region_new(exvi_arena *arena, size_t size, size_t small_bytes)
     char *region = exvi_map(size, EXVI_REGION_SIZE);
     if (!region)
         return NULL;
-    if (arena->huge_pages && size > small_bytes)
-        exvi_advise_huge(region + small_bytes, size - small_bytes);
+    if (size > small_bytes)
+        exvi_arena_advise(arena, region + small_bytes, size - small_bytes, true);
     arena->held_bytes += size;
     set_known(region, true);
     return region;

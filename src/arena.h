@@ -33,6 +33,9 @@ typedef struct exvi_arena {
 void *exvi_region_new(exvi_arena *arena, size_t size, size_t small_bytes);
 void exvi_region_free(exvi_arena *arena, void *region, size_t size);
 
+/* Wish for huge pages in a stretch of a region, or for none; nothing, if this arena asks for none at all. */
+void exvi_arena_advise(const exvi_arena *arena, void *start, size_t size, bool huge);
+
 /* How many bytes the limit still allows: SIZE_MAX without one. */
 size_t exvi_arena_room(const exvi_arena *arena);
 

@@ -150,6 +150,18 @@ bool exvi_advise_huge(void *start, size_t size)
 #endif
 }
 
+bool exvi_advise_small(void *start, size_t size)
+{
+    if (exvi_fault_hit(EXVI_FAULT_ADVISE))
+        return false;
+#ifdef MADV_NOHUGEPAGE
+    return madvise(start, size, MADV_NOHUGEPAGE) == 0;
+#else
+    (void)start, (void)size;
+    return false;
+#endif
+}
+
 bool exvi_protect(void *start, size_t size, bool writable)
 {
     return mprotect(start, size, writable ? PROT_READ | PROT_WRITE : PROT_READ) == 0;

@@ -27,6 +27,7 @@ void *exvi_map_shared(size_t size);                  /* anonymous, seen by a sna
 void exvi_unmap(void *start, size_t size);
 bool exvi_purge(void *start, size_t size);           /* resident pages go back; reads as zero */
 bool exvi_advise_huge(void *start, size_t size);     /* wish for 2 MiB pages */
+bool exvi_advise_small(void *start, size_t size);    /* wish for none: what was purged is not filled up again */
 bool exvi_protect(void *start, size_t size, bool writable);
 size_t exvi_page_size(void);
 

@@ -8,6 +8,10 @@
  * that, whole huge pages go back to the system first, then what lies between live pages. If the heap then grows again
  * into memory it had given back, that much more is kept the next time; the wish fades with a half-life of seconds.
  *
+ * A huge page of which a part went back would soon be whole again: the kernel (khugepaged) looks for such, and takes
+ * new memory for what is missing. So a region that returned parts is `sparse`, without huge pages, until it is empty or
+ * nearly full.
+ *
  * Nothing here knows blocks: a page is a table entry that holds units.
  */
 #include "region.h"
@@ -31,6 +35,7 @@
 #endif
 
 #define SLAB_UNITS ((uint32_t)(EXVI_HUGE_PAGE >> EXVI_UNIT_SHIFT))
+#define FULL_SHARE 16       /* a region is nearly full when not more than this part is vacant */
 #define HALF_LIFE_NS UINT64_C(5000000000)
 #define FIRST_ROOM ((size_t)512) /* entries of sorted[]: a system page */
 
@@ -172,7 +177,7 @@ static exvi_region *add_region(exvi_regions *regions, size_t size)
     regions->count++;
     region->blocks = regions->blocks;
     region->size = size;
-    region->small_bytes = regions->arena.huge_pages ? small_bytes : size;
+    region->small_bytes = small_bytes;
     return region;
 }
 
@@ -195,15 +200,28 @@ static void set_dirty(exvi_regions *regions, exvi_region *region, uint32_t first
     regions->dirty_units -= before;
 }
 
+static bool is_huge(const exvi_regions *regions, const exvi_region *region, uint32_t unit)
+{
+    return regions->arena.huge_pages && !region->sparse && unit >= region->small_bytes >> EXVI_UNIT_SHIFT;
+}
+
+static void set_sparse(exvi_regions *regions, exvi_region *region, bool sparse)
+{
+    if (region->sparse == sparse || region->size == region->small_bytes)
+        return;
+    region->sparse = sparse;
+    char *start = (char *)region + region->small_bytes;
+    exvi_arena_advise(&regions->arena, start, region->size - region->small_bytes, !sparse);
+}
+
 /* The first touch of a huge page makes all of it resident. Returns how many more units are dirty. */
 static size_t touch_slabs(exvi_regions *regions, exvi_region *region, uint32_t first, uint32_t count)
 {
     uint32_t end = (first + count + SLAB_UNITS - 1) & ~(SLAB_UNITS - 1);
     uint32_t from = first & ~(SLAB_UNITS - 1);
-    uint32_t small_end = (uint32_t)(region->small_bytes >> EXVI_UNIT_SHIFT);
     size_t before = regions->dirty_units;
-    for (uint32_t unit = from < small_end ? small_end : from; unit < end; unit++) {
-        if (bit_is_set(region->vacant, unit) && !bit_is_set(region->dirty, unit))
+    for (uint32_t unit = from; unit < end; unit++) {
+        if (is_huge(regions, region, unit) && bit_is_set(region->vacant, unit) && !bit_is_set(region->dirty, unit))
             set_dirty(regions, region, unit, 1, true);
     }
     return regions->dirty_units - before;
@@ -251,6 +269,8 @@ static void occupy(exvi_regions *regions, exvi_region *region, uint32_t first, u
         regret_purges(regions, clean + touch_slabs(regions, region, first, units));
     if (region->vacant_units > 0)
         link_roomy(regions, region);
+    if (region->sparse && region->vacant_units <= total_units(region) / FULL_SHARE)
+        set_sparse(regions, region, false);
 }
 
 static exvi_page *cut_page(exvi_regions *regions, exvi_region *region, uint32_t first, uint32_t units)
@@ -390,6 +410,16 @@ static void fade_slack(exvi_regions *regions)
         regions->slack_ns = now;
 }
 
+static void purge_run(exvi_regions *regions, exvi_region *region, uint32_t from, uint32_t to)
+{
+    bool is_part = (from % SLAB_UNITS && is_huge(regions, region, from)) ||
+                   (to % SLAB_UNITS && is_huge(regions, region, to));
+    if (is_part && !is_empty(region))
+        set_sparse(regions, region, true);
+    exvi_purge((char *)region + ((size_t)from << EXVI_UNIT_SHIFT), (size_t)(to - from) << EXVI_UNIT_SHIFT);
+    set_dirty(regions, region, from, to - from, false);
+}
+
 /* Purge dirty units of a region, at least `budget` of them if there are so many: whole huge pages only, or any. */
 static size_t purge_region(exvi_regions *regions, exvi_region *region, size_t budget, bool slabs)
 {
@@ -400,12 +430,13 @@ static size_t purge_region(exvi_regions *regions, exvi_region *region, size_t bu
         uint32_t from = slabs ? (first + SLAB_UNITS - 1) & ~(SLAB_UNITS - 1) : first;
         uint32_t to = slabs ? end & ~(SLAB_UNITS - 1) : end;
         if (from < to) {
-            exvi_purge((char *)region + ((size_t)from << EXVI_UNIT_SHIFT), (size_t)(to - from) << EXVI_UNIT_SHIFT);
-            set_dirty(regions, region, from, to - from, false);
+            purge_run(regions, region, from, to);
             purged += to - from;
         }
         first = next_bit(region->dirty, end, true);
     }
+    if (is_empty(region))
+        set_sparse(regions, region, false);
     regions->purged_units += purged;
     return purged;
 }

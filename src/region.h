@@ -51,7 +51,8 @@ struct exvi_region {
     struct exvi_blocks *blocks;
     struct exvi_region *next, *prev; /* `roomy` */
     size_t size;                     /* bytes */
-    size_t small_bytes;              /* at the start, not advised as huge pages */
+    size_t small_bytes;              /* at the start, never huge pages */
+    bool sparse;                     /* no huge pages for now: parts of some went back to the system */
     bool single;                     /* holds one page that is too long for a shared region, and goes with it */
     uint32_t vacant_units;
     uint32_t dirty_units;

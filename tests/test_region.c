@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -305,6 +306,61 @@ static void test_whole_huge_pages_first(void **state)
 }
 #endif
 
+/* Does the kernel's list of mappings say that huge pages are wished for ("hg"), or not wanted ("nh"), at `address`? */
+static bool has_flag(const char *address, const char *flag)
+{
+    char line[512], *flags = NULL;
+    bool inside = false;
+    FILE *file = fopen("/proc/self/smaps", "r");
+    assert_non_null(file);
+    while (!flags && fgets(line, sizeof line, file)) {
+        unsigned long start, end;
+        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+            inside = start <= (uintptr_t)address && (uintptr_t)address < end;
+        if (inside && strncmp(line, "VmFlags:", 8) == 0)
+            flags = strstr(line, flag);
+    }
+    fclose(file);
+    return flags != NULL;
+}
+
+/* What was given back in parts is not filled up with huge pages again, until there are enough live pages. */
+static void test_sparse(void **state)
+{
+    (void)state;
+    enum { COUNT = 502 };
+    exvi_regions regions;
+    exvi_page *pages[COUNT];
+    exvi_regions_init(&regions, NULL, 0, true);
+    size_t count = 0;
+    do
+        pages[count++] = exvi_units_take(&regions, 1);
+    while (exvi_region_of(pages[0])->vacant_units > 0);
+    char *end = pages[count - 1]->start;
+    if (!has_flag(end, " hg"))
+        skip(); /* a kernel without huge pages */
+    for (size_t i = 0; i < count; i += 2)
+        exvi_units_give(&regions, pages[i]);
+    exvi_regions_trim(&regions);
+    expect_sound(&regions);
+    assert_true(has_flag(end, " nh"));
+    for (size_t i = 0; i < count / 4; i++)
+        exvi_units_take(&regions, 1);
+    assert_int_equal(regions.dirty_units, 0); /* no touch of a unit makes its neighbours resident */
+    assert_true(has_flag(end, " nh"));
+    while (exvi_region_of(pages[1])->vacant_units > 0)
+        exvi_units_take(&regions, 1);
+    assert_true(has_flag(end, " hg"));
+    exvi_units_give(&regions, pages[1]);
+    exvi_regions_trim(&regions);
+    assert_true(has_flag(end, " hg")); /* these are small pages anyway */
+    exvi_units_give(&regions, exvi_page_of(end));
+    exvi_regions_trim(&regions);
+    assert_true(has_flag(end, " nh"));
+    expect_sound(&regions);
+    exvi_regions_drop(&regions);
+}
+
 /* What may be resident is taken first, though there is room before it. */
 static void test_dirty_first(void **state)
 {
@@ -422,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_huge_pages_are_dirty),
         cmocka_unit_test(test_whole_huge_pages_first),
 #endif
+        cmocka_unit_test(test_sparse),
         cmocka_unit_test(test_dirty_first),
         cmocka_unit_test(test_regret),
 #ifdef EXVI_CHECKED
