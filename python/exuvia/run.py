@@ -44,11 +44,23 @@ def _report(pid: int, summary: bool, stats_file: str | None) -> None:
         print(_summary.table(stats), file=sys.stderr)
 
 
+_command: types.ModuleType | None = None  # the module that started us: kept, or its globals would be cleared
+
+
+def _new_main() -> types.ModuleType:
+    main = types.ModuleType("__main__")
+    main.__builtins__ = sys.modules["builtins"]  # type: ignore[attr-defined]
+    return main
+
+
 def _run_module(words: list[str]) -> None:
     sys.argv[:] = words
     if not sys.flags.safe_path and sys.path:
         sys.path[0] = os.getcwd()
     sys.argv[0] = words[0]
+    global _command
+    _command = sys.modules["__main__"]
+    sys.modules["__main__"] = _new_main()
     with _Frames():
         runpy._run_module_as_main(words[0], alter_argv=True)  # type: ignore[attr-defined]
 
@@ -74,20 +86,25 @@ def _run_script(words: list[str]) -> None:
         print(f"{sys.executable}: can't open file {os.path.abspath(path)!r}: [Errno {error.errno}] {error.strerror}",
               file=sys.stderr)
         sys.exit(2)
-    _run_code(source, name, words, os.path.dirname(os.path.realpath(path)), None if path == "-" else path)
+    folder = "" if path == "-" else os.path.dirname(os.path.realpath(path))
+    _run_code(source, name, words, folder, None if path == "-" else path)
 
 
 def _run_code(source: bytes | str, name: str, argv: list[str], folder: str, file: str | None) -> None:
     sys.argv[:] = argv
     if not sys.flags.safe_path and sys.path:
         sys.path[0] = folder
-    main = types.ModuleType("__main__")
-    main.__builtins__ = sys.modules["builtins"]  # type: ignore[attr-defined]
-    if file is not None:
+    main = _new_main()
+    if name == "<stdin>":
+        main.__file__ = name
+        main.__cached__ = None  # type: ignore[assignment]
+    elif file is not None:
         main.__file__ = os.path.abspath(file)
         main.__cached__ = None  # type: ignore[assignment]
         main.__loader__ = SourceFileLoader("__main__", main.__file__)
         name = main.__file__
+    global _command
+    _command = sys.modules["__main__"]
     sys.modules["__main__"] = main
     with _Frames():
         exec(compile(source, name, "exec", dont_inherit=True), main.__dict__)

@@ -78,7 +78,7 @@ class Runner:
         self.executable, self.folder = interpreter
 
     def command(self, *words, environment=None, **options):
-        settings = dict(os.environ, PYTHONPATH=self.folder, PYTHONDONTWRITEBYTECODE="1", **(environment or {}))
+        settings = {**os.environ, "PYTHONPATH": self.folder, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})}
         options.setdefault("timeout", 120)
         return subprocess.run([self.executable, *words], env=settings, text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, **options)

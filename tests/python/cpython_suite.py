@@ -11,6 +11,7 @@ import argparse
 import concurrent.futures
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ test_selectors test_ssl test_xml_etree test_re test_ast test_code test_contextva
 """.split())
 
 # Where a difference cannot be avoided, the reason stands in docs/cpython.md.
+TIMED_OUT = -1000
 LINE = re.compile(r"^(\w+) \(([\w.<>]+)\)")
 END = re.compile(r"(ok|FAIL|ERROR|skipped.*|expected failure|unexpected success)$")
 
@@ -50,13 +52,15 @@ def run(module: str, prefix: list[str], timeout: int) -> tuple[int, dict[str, st
     with tempfile.TemporaryDirectory(prefix="exuvia-suite-") as folder:
         command = [sys.executable, *prefix, "-m", "test", "-v", "-u", "none", "--tempdir", folder, module]
         environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", TMPDIR=folder)
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout, cwd=folder,
-                                  env=environment, stdin=subprocess.DEVNULL)
-        except subprocess.TimeoutExpired as error:
-            output = error.stdout or b""
-            return -1000, {}, output.decode(errors="replace") if isinstance(output, bytes) else output
-        return done.returncode, outcomes(done.stdout + done.stderr), done.stdout + done.stderr
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              errors="replace", cwd=folder, env=environment, start_new_session=True) as process:
+            try:
+                output, _ = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                output, _ = process.communicate()
+                return TIMED_OUT, {}, output
+        return process.returncode, outcomes(output), output
 
 
 def compare(module: str, timeout: int, log: str | None) -> list[str]:

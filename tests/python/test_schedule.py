@@ -1,0 +1,167 @@
+"""Full collections come when CPython's rule says so, and what the gc module shows stays true."""
+
+PROGRAM = """
+gc.set_threshold(700, 10, 10)
+finalized = 0
+class Cycle:
+    def __init__(self):
+        self.self = self
+        self.more = [self, {1: self}]
+    def __del__(self):
+        global finalized
+        finalized += 1
+keep = []
+full = 0
+def note(phase, info):
+    global full
+    full += phase == 'stop' and info['generation'] == 2
+gc.callbacks.append(note)
+for i in range(600000):
+    keep.append([i])
+    if i % 50 == 0:
+        old = Cycle()
+        keep.append(old)                # lives long enough to be old
+    if i % 50 == 25 and len(keep) > 30000:
+        keep[i % 20000] = None
+    if 'exuvia' in sys.modules and i % 5000 == 0 and exuvia.is_installed():
+        while _core.poll()[0] == 1:     # as if the child were quick, whatever the machine does
+            time.sleep(0.001)
+"""
+
+
+def test_as_many_full_collections_as_stock(python):
+    stock = int(python.program(PROGRAM + "print(full)", install=False))
+    ours, in_place = map(int, python.program(PROGRAM + "print(exuvia.stats().completed, full)").split())
+    assert stock >= 3
+    assert in_place == 0
+    assert abs(ours - 1 - stock) <= max(2, stock // 4), "but for the trial's"
+
+
+def test_a_small_heap_is_left_to_cpython(python):
+    python.program("""
+exuvia.install('auto', 1000)
+gc.set_threshold(200, 5, 5)
+keep = []
+for i in range(20000):
+    keep.append([i])
+    make_cycles(1)
+stats = exuvia.stats()
+assert stats.started == 1, stats        # the trial
+assert stats.full_collections > 0
+""", install=False)
+
+
+def test_a_large_heap_is_not(python):
+    python.program("""
+keep = [[i] for i in range(1000000)]
+at = len(keep)
+for i in range(400000):
+    keep.append([i])
+    if i % 5000 == 0:
+        while _core.poll()[0] == 1:
+            time.sleep(0.001)
+assert exuvia.stats().completed >= 2, exuvia.stats()
+""", mode="auto")
+
+
+def test_nothing_is_done_where_collection_is_off(python):
+    python.program("""
+gc.disable()
+keep = [[i] for i in range(1000000)]
+make_cycles(1000)
+assert exuvia.stats().started == 1
+gc.enable()
+gc.set_threshold(0)
+keep += [[i] for i in range(1000000)]
+assert exuvia.stats().started == 1
+assert gc.get_threshold()[0] == 0
+""")
+
+
+def test_the_gc_module_shows_what_it_always_did(python):
+    python.program("""
+import json
+first = gc.get_threshold()
+gc.set_threshold(900, 15, 15)
+assert gc.get_threshold() == (900, 15, 15)
+gc.set_threshold(*first)
+gc.collect()
+gc.collect(0)
+a, b, c = gc.get_count()
+assert (b, c) == (1, 0), (b, c)
+gc.collect(1)
+a, b, c = gc.get_count()
+assert (b, c) == (0, 1), (b, c)
+gc.collect()
+assert gc.get_count()[1:] == (0, 0)
+for _ in range(8):
+    cycle = {}
+    cycle['self'] = cycle
+del cycle
+assert gc.collect() == 8
+assert gc.garbage == []
+gc.set_debug(gc.DEBUG_SAVEALL)
+x = []; x.append(x); del x
+exuvia.collect()
+assert [[...]] and len([g for g in gc.garbage if type(g) is list and g and g[0] is g]) == 1
+""")
+
+
+def test_eight_cycles(python):
+    python.program("""
+gc.collect()
+exuvia.collect()
+gc.disable()
+for _ in range(8):
+    cycle = []
+    cycle.append(cycle)
+del cycle
+found = exuvia.collect()
+assert found == 8, found
+assert gc.garbage == []
+""")
+
+
+def test_by_time_and_when_idle(python):
+    python.program("""
+references = make_cycles(50)
+exuvia.collect_every(0.1)
+end = time.monotonic() + 30
+while dead(references) < 50:
+    time.sleep(0.05)
+    assert time.monotonic() < end
+exuvia.collect_every(0)
+references = make_cycles(50)
+exuvia.collect_when_idle(0.3)
+end = time.monotonic() + 30
+while dead(references) < 50:
+    time.sleep(0.2)
+    assert time.monotonic() < end
+completed = exuvia.stats().completed
+time.sleep(1.5)
+assert exuvia.stats().completed <= completed + 1, 'idle once is collected once'
+exuvia.collect_when_idle(0)
+""")
+
+
+def test_a_long_search_is_overtaken_not_waited_for(python, foreign):
+    """Garbage must not pile up while a child hangs."""
+    python.program(f"""
+sys.path.insert(0, {foreign!r})
+import foreign
+gc.disable()
+keep = [[i] for i in range(100000)]
+thing = foreign.make(1)
+assert _core.start(3, 60.0)
+gc.enable()
+references = []
+for i in range(2000000):
+    keep.append([i])
+    if i % 1000 == 0:
+        references += make_cycles(1)
+assert fallbacks().get('overtaken', 0) >= 1, fallbacks()
+assert exuvia.stats().full_collections >= 1
+assert dead(references) > 0
+exuvia.uninstall()
+assert children() == []
+""")
