@@ -1,9 +1,9 @@
 /*
  * background: see background.h.
  *
- * A step is one stop of the program. It takes candidates in whole groups until they fill half of the pause budget by the costs
- * measured so far, proves and dooms them, and clears what it has time for; the rest of the clearing waits for the next step. A
- * group is proven as a whole, so one huge group is one longer stop.
+ * A step is one stop of the program. It takes candidates in whole groups until they fill half of the pause budget by
+ * the costs measured so far, proves and dooms them, and clears what it has time for; the rest of the clearing waits
+ * for the next step. A group is proven as a whole, so one huge group is one longer stop.
  */
 #include "background.h"
 
@@ -70,7 +70,8 @@ exv_status exvi_background_start(exv_heap *heap)
     if (status != EXV_OK) {
         exvi_telemetry_reason(&heap->telemetry, flight->snapshot.reason, 1);
         exvi_collect_call_off(heap, &flight->record);
-        return exvi_error(heap, EXV_UNSUPPORTED, "no snapshot could be made: %s", exv_reason_name(flight->snapshot.reason));
+        return exvi_error(heap, EXV_UNSUPPORTED, "no snapshot could be made: %s",
+                          exv_reason_name(flight->snapshot.reason));
     }
     exvi_policy_note_full(heap);
     exvi_generation_reset(&heap->generations, EXVI_OLDEST);
@@ -80,7 +81,8 @@ exv_status exvi_background_start(exv_heap *heap)
     return EXV_OK;
 }
 
-/* A candidate is only an address. It is taken if a live tracked object is there now, be it the one the child saw or another. */
+/* A candidate is only an address. It is taken if a live tracked object is there now, be it the one the child saw
+ * or another. */
 static bool is_collectable(exv_heap *heap, const void *candidate)
 {
     const exvi_header *header = exvi_header_of(candidate);
@@ -96,8 +98,8 @@ static size_t batch_size(const exv_heap *heap)
     return objects > LEAST_BATCH ? (size_t)objects : LEAST_BATCH;
 }
 
-/* Prove the next groups of the answer, at least one, up to `most` candidates if groups are small enough. They are gathered in place,
- * in front of what was not looked at yet. */
+/* Prove the next groups of the answer, at least one, up to `most` candidates if groups are small enough. They are
+ * gathered in place, in front of what was not looked at yet. */
 static void prove_batch(exv_heap *heap, size_t most)
 {
     exvi_background *flight = &heap->flight;

@@ -1,9 +1,9 @@
 /*
  * background: a full collection whose search runs in a snapshot.
  *
- * The child searches the heap as it was and answers with candidates, in groups that do not refer to each other. Garbage stays
- * garbage, so the answer is right whenever it comes; even so each group is proven again here before anything is freed. A wrong, late
- * or missing answer can only delay a collection.
+ * The child searches the heap as it was and answers with candidates, in groups that do not refer to each other.
+ * Garbage stays garbage, so the answer is right whenever it comes; even so each group is proven again here before
+ * anything is freed. A wrong, late or missing answer can only delay a collection.
  *
  * Invariant: `active` from a start until the last doomed object is released; then the snapshot is ended.
  */

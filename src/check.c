@@ -1,9 +1,9 @@
 /*
  * check: the validator of a whole heap.
  *
- * Looks at everything that the parts promise of each other: pages and bitmaps, headers, generations, weak references, and
- * that no object has fewer references than other objects hold on it. Changes nothing; takes about as long as a full
- * collection.
+ * Looks at everything that the parts promise of each other: pages and bitmaps, headers, generations, weak references,
+ * and that no object has fewer references than other objects hold on it. Changes nothing; takes about as long as a
+ * full collection.
  */
 #include "object.h"
 #include "platform.h"

@@ -62,7 +62,8 @@ static void visit_object(void *host, void *object, exvi_visit_fn *visit, void *a
 static void die_of_excess(void *host, void *object, uint64_t refcount, uint64_t inside)
 {
     (void)host;
-    exvi_die("exv_collect", "visit functions report %llu references to object %p of type %s, which has %llu: a visit function "
+    exvi_die("exv_collect",
+             "visit functions report %llu references to object %p of type %s, which has %llu: a visit function "
              "reports what its object does not own, or a reference was given up twice",
              (unsigned long long)inside, object, exvi_header_of(object)->type->name, (unsigned long long)refcount);
 }
@@ -143,8 +144,8 @@ static void release(exv_heap *heap, void *object)
     exv_decref(object);
 }
 
-/* Search again: finalizers may have stored references. What is not unreachable any more is let go; if there is no memory
- * to search, that is everything. */
+/* Search again: finalizers may have stored references. What is not unreachable any more is let go; if there is no
+ * memory to search, that is everything. */
 static void let_resurrected_go(exv_heap *heap, exvi_doomed *doomed)
 {
     exvi_cycle *cycle = &heap->collector.cycle;
@@ -213,8 +214,9 @@ static bool time_is_over(size_t done, uint64_t until_ns)
     return until_ns != UINT64_MAX && done % SLICE == 0 && exvi_clock_ns() >= until_ns;
 }
 
-/* What lived on after all were cleared and released: someone took a reference while clearing, or the cycle has no type that can
- * break it. It goes back under the collector's eyes. The others' addresses lead nowhere, or to new objects without the flag. */
+/* What lived on after all were cleared and released: someone took a reference while clearing, or the cycle has no
+ * type that can break it. It goes back under the collector's eyes. The others' addresses lead nowhere, or to new
+ * objects without the flag. */
 static void rescue_survivors(exv_heap *heap, const exvi_doomed *doomed, exv_record *record)
 {
     for (size_t i = 0; i < doomed->count; i++) {

@@ -1,12 +1,12 @@
 /*
  * collect: one collection of one set of objects.
  *
- * The set is a generation with the younger ones, or a batch of candidates that a snapshot brought back. What happens to it is
- * the same: find what is unreachable, cut its weak references, run finalizers, find again if any ran, clear. Since the proof
- * is made here, for any set of live tracked objects, it does not matter where a set comes from.
+ * The set is a generation with the younger ones, or a batch of candidates that a snapshot brought back. What happens
+ * to it is the same: find what is unreachable, cut its weak references, run finalizers, find again if any ran, clear.
+ * Since the proof is made here, for any set of live tracked objects, it does not matter where a set comes from.
  *
- * Invariant: on each object in a doomed list that was not released, the collector holds one reference; it is not tracked, and it
- * has the flag EXVI_UNREACHABLE. Outside of a collection no other object has that flag.
+ * Invariant: on each object in a doomed list that was not released, the collector holds one reference; it is not
+ * tracked, and it has the flag EXVI_UNREACHABLE. Outside of a collection no other object has that flag.
  */
 #ifndef EXVI_COLLECT_H
 #define EXVI_COLLECT_H
@@ -45,14 +45,15 @@ typedef struct exvi_collector {
 /* Collect a generation in place. Returns what exv_collect() does. */
 size_t exvi_collect_generation(exv_heap *heap, int generation);
 
-/* Search the oldest generation, grouped by component, for a snapshot child: nothing is changed but the scratch memory of
- * heap->collector.cycle, which holds the answer. */
+/* Search the oldest generation, grouped by component, for a snapshot child: nothing is changed but the scratch
+ * memory of heap->collector.cycle, which holds the answer. */
 exvi_cycle_end exvi_collect_search(exv_heap *heap, bool (*stop)(void *arg), void *arg);
 
 /* Prove which of `count` live tracked objects are unreachable, and doom these. */
 void exvi_collect_batch(exv_heap *heap, void **candidates, size_t count, exvi_doomed *doomed, exv_record *record);
 
-/* Clear and release doomed objects until none is left or `until_ns` has passed (UINT64_MAX: all). True if none is left. */
+/* Clear and release doomed objects until none is left or `until_ns` has passed (UINT64_MAX: all). True if none is
+ * left. */
 bool exvi_collect_clear(exv_heap *heap, exvi_doomed *doomed, uint64_t until_ns, exv_record *record);
 
 /* Callbacks at a collection's start; callbacks, statistics and debug output at its end. */

@@ -44,9 +44,9 @@ typedef struct scan {
 
     size_t depth;             /* of cycle->stack: objects to visit */
 
-    struct { void *object; uint8_t *byte; } edge[EDGES];
+    struct { void *object; uint8_t *byte; } edge[EDGES];      /* queues: [out, in), modulo their size */
     void *node[NODES];
-    unsigned edge_at, node_at;
+    unsigned edge_in, edge_out, node_in, node_out;
 
     count_entry *many;        /* open addressing, a power of two */
     size_t many_count, many_room;
@@ -137,7 +137,8 @@ static inline __attribute__((always_inline)) void for_dense(scan *s, member_fn *
     }
 }
 
-/* Call `each` for every member with its byte. Inlined for each of its few uses: the call would cost as much as the rest. */
+/* Call `each` for every member with its byte. Inlined for each of its few uses: the call would cost as much as the
+ * rest. */
 static inline __attribute__((always_inline)) void for_members(scan *s, member_fn *each)
 {
     exvi_side *side = &s->cycle->side;
@@ -150,7 +151,7 @@ static inline __attribute__((always_inline)) void for_members(scan *s, member_fn
 
 static void count_one(scan *s, void *object, uint8_t *byte)
 {
-    if (*byte >= 1 && *byte <= LARGEST_COUNT) {
+    if (exvi_likely((uint8_t)(*byte - 1) < LARGEST_COUNT)) {
         ++*byte;
     } else if (*byte == LARGEST_COUNT + 1) {
         count_many(s, object, (uint64_t)*byte);
@@ -170,6 +171,20 @@ static int count_reference_now(void *child, void *arg)
     return 0;
 }
 
+static void count_oldest_edge(scan *s)
+{
+    unsigned at = s->edge_out++ % EDGES;
+    count_one(s, s->edge[at].object, s->edge[at].byte);
+}
+
+/* There is room: the caller took the oldest out if not. */
+static void enqueue_edge(scan *s, void *object, uint8_t *byte)
+{
+    unsigned at = s->edge_in++ % EDGES;
+    s->edge[at].object = object;
+    s->edge[at].byte = byte;
+}
+
 static int count_reference_later(void *child, void *arg)
 {
     scan *s = arg;
@@ -177,11 +192,9 @@ static int count_reference_later(void *child, void *arg)
     if (!byte)
         return 0;
     __builtin_prefetch(byte, 1);
-    unsigned at = s->edge_at++ % EDGES;
-    if (s->edge[at].byte)
-        count_one(s, s->edge[at].object, s->edge[at].byte);
-    s->edge[at].object = child;
-    s->edge[at].byte = byte;
+    if (s->edge_in - s->edge_out == EDGES)
+        count_oldest_edge(s);
+    enqueue_edge(s, child, byte);
     return 0;
 }
 
@@ -194,10 +207,8 @@ static void count_references_of(scan *s, void *object, uint8_t *byte)
 static void count_internal_references(scan *s)
 {
     for_members(s, count_references_of);
-    for (unsigned i = 0; i < EDGES; i++)
-        if (s->edge[i].byte)
-            count_one(s, s->edge[i].object, s->edge[i].byte);
-    memset(s->edge, 0, sizeof s->edge);
+    while (s->edge_out != s->edge_in)
+        count_oldest_edge(s);
 }
 
 static bool grow_stack(scan *s)
@@ -231,12 +242,17 @@ static void reach(scan *s, void *object, uint8_t *byte)
     s->cycle->stack[s->depth++] = object;
 }
 
-static void reach_edge(scan *s, unsigned at)
+static bool is_to_be_reached(uint8_t byte)
 {
+    return (uint8_t)(byte - 1) < GREY - 1;
+}
+
+static void reach_oldest_edge(scan *s)
+{
+    unsigned at = s->edge_out++ % EDGES;
     uint8_t *byte = s->edge[at].byte;
-    if (byte && *byte != 0 && *byte < GREY)
+    if (is_to_be_reached(*byte))
         reach(s, s->edge[at].object, byte);
-    s->edge[at].byte = NULL;
 }
 
 static int reach_reference_later(void *child, void *arg)
@@ -246,10 +262,9 @@ static int reach_reference_later(void *child, void *arg)
     if (!byte)
         return 0;
     __builtin_prefetch(byte, 1);
-    unsigned at = s->edge_at++ % EDGES;
-    reach_edge(s, at);
-    s->edge[at].object = child;
-    s->edge[at].byte = byte;
+    if (s->edge_in - s->edge_out == EDGES)
+        reach_oldest_edge(s);
+    enqueue_edge(s, child, byte);
     return 0;
 }
 
@@ -257,39 +272,45 @@ static int reach_reference_now(void *child, void *arg)
 {
     scan *s = arg;
     uint8_t *byte = child ? exvi_side_find(&s->cycle->side, child) : NULL;
-    if (byte && *byte && *byte < GREY)
+    if (byte && is_to_be_reached(*byte))
         reach(s, child, byte);
     return 0;
 }
 
-static void visit_node(scan *s, void *next)
+static void visit_reached(scan *s, void *object)
 {
-    if (!s->cycle->side.dense) {
-        if (next)
-            s->graph->visit(s->graph->host, next, s->reach, s);
-        return;
-    }
-    unsigned at = s->node_at++ % NODES;
-    void *object = s->node[at];
-    s->node[at] = next;
-    if (object)
-        s->graph->visit(s->graph->host, object, s->reach, s);
+    s->graph->visit(s->graph->host, object, s->reach, s);
 }
 
-/* Visit until at most `leave` objects wait. With 0 the rings are empty at the end, too. */
+/* Visit until at most `leave` objects wait; with 0, until the queues are empty, too. What has waited longest goes
+ * first, so that its prefetch had the most time; when nothing new comes in, the queues run empty from that end. */
+static void drain_queues(scan *s, size_t leave)
+{
+    for (unsigned step = 1;; step++) {
+        if (s->depth > leave) {
+            if (s->node_in - s->node_out == NODES)
+                visit_reached(s, s->node[s->node_out++ % NODES]);
+            s->node[s->node_in++ % NODES] = s->cycle->stack[--s->depth];
+        } else if (leave == 0 && s->node_out != s->node_in) {
+            visit_reached(s, s->node[s->node_out++ % NODES]);
+        } else if (leave == 0 && s->edge_out != s->edge_in) {
+            reach_oldest_edge(s);
+        } else {
+            return;
+        }
+        if (step % 4096 == 0 && should_stop(s))
+            return;
+    }
+}
+
 static void drain(scan *s, size_t leave)
 {
-    for (unsigned visited = 1; s->depth > leave; visited++) {
-        visit_node(s, s->cycle->stack[--s->depth]);
-        if (visited % 4096 == 0 && should_stop(s))
-            return;
-        if (s->depth == leave && leave == 0) {
-            for (unsigned i = 0; i < NODES; i++)
-                visit_node(s, NULL);
-            for (unsigned i = 0; i < EDGES; i++)
-                reach_edge(s, i);
-        }
+    if (s->cycle->side.dense) {
+        drain_queues(s, leave);
+        return;
     }
+    while (s->depth > leave)
+        visit_reached(s, s->cycle->stack[--s->depth]);
 }
 
 static void visit_grey(scan *s, void *object, uint8_t *byte)
@@ -304,18 +325,12 @@ static void visit_grey(scan *s, void *object, uint8_t *byte)
 /* Finish marking; where the stack could not grow, by walks over the members. */
 static void drain_all(scan *s)
 {
-    bool again;
-    do {
-        for (unsigned i = 0; i < NODES; i++)
-            visit_node(s, NULL);
-        for (unsigned i = 0; i < EDGES; i++)
-            reach_edge(s, i);
-        drain(s, 0);
-        again = s->grey;
+    drain(s, 0);
+    while (s->grey && !should_stop(s)) {
         s->grey = false;
-        if (again)
-            for_members(s, visit_grey); /* may leave work in the rings */
-    } while (again && !should_stop(s));
+        for_members(s, visit_grey);
+        drain(s, 0);
+    }
 }
 
 static void mark_from_roots(scan *s)
@@ -327,7 +342,7 @@ static void mark_from_roots(scan *s)
     while (!should_stop(s) && (count = s->graph->next_root(s->graph->host, objects, BATCH)) > 0) {
         for (size_t i = 0; i < count; i++) {
             uint8_t *byte = exvi_side_find(&s->cycle->side, objects[i]);
-            if (byte && *byte && *byte < GREY)
+            if (byte && is_to_be_reached(*byte))
                 reach(s, objects[i], byte);
             else if (!byte || !*byte)
                 s->graph->visit(s->graph->host, objects[i], s->reach, s);
@@ -380,7 +395,7 @@ static void list_unreachable(scan *s)
     }
     if (unreachable)
         for_members(s, list_one);
-    exv_assert(s->stopped || c->count == unreachable);
+    exv_assert(s->failed || s->stopped || c->count == unreachable);
 }
 
 exvi_cycle_end exvi_cycle_find(exvi_cycle *cycle, const exvi_graph *graph)

@@ -57,8 +57,9 @@ typedef struct exvi_cycle {
  * the next search or exvi_cycle_drop(). On an end other than DONE, count is 0. */
 exvi_cycle_end exvi_cycle_find(exvi_cycle *cycle, const exvi_graph *graph);
 
-/* Reorder `found` so that the members of a weakly connected component stand together, and set bit 0 of the last address of
- * each component. Objects of different components do not refer to each other, so each can be proven and freed by itself. */
+/* Reorder `found` so that the members of a weakly connected component stand together, and set bit 0 of the last
+ * address of each component. Objects of different components do not refer to each other, so each can be proven and
+ * freed by itself. */
 exvi_cycle_end exvi_cycle_group(exvi_cycle *cycle, const exvi_graph *graph);
 
 void exvi_cycle_drop(exvi_cycle *cycle);

@@ -1,9 +1,10 @@
 /*
  * generation: which tracked objects are in which generation, and CPython's rule for when one is due.
  *
- * Membership is in bitmaps of the pages. A live object with the flag EXVI_TRACKED is in generation 0 if its bit in young[0] is set,
- * in generation 1 if that in young[1] is, else in the oldest, or in the permanent one if its flag says so. The bits of other
- * blocks mean nothing, so birth and death leave them alone. Objects of the oldest are found by walking all pages.
+ * Membership is in bitmaps of the pages. A live object with the flag EXVI_TRACKED is in generation 0 if its bit in
+ * young[0] is set, in generation 1 if that in young[1] is, else in the oldest, or in the permanent one if its flag
+ * says so. The bits of other blocks mean nothing, so birth and death leave them alone. Objects of the oldest are
+ * found by walking all pages.
  *
  * Invariants: no live object has both bits; a page with a live young object is on blocks->young; births - deaths ==
  * objects with the flag EXVI_TRACKED, the frozen ones among them.
@@ -20,7 +21,7 @@ typedef struct exvi_generations {
     uint32_t count[EXV_GENERATIONS];
     uint32_t threshold[EXV_GENERATIONS];
     uint32_t trigger;            /* threshold[0], or UINT32_MAX when nothing is to start by count */
-    uint64_t births, deaths;     /* objects tracked from now on, and no more; apart, so that neither waits for the other */
+    uint64_t births, deaths;     /* objects tracked, and no more; apart, so that neither waits for the other */
     size_t frozen;
     uint64_t long_lived_total;   /* survivors of the last full collection */
     uint64_t long_lived_pending; /* survivors of generation 1 since */

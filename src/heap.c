@@ -103,8 +103,8 @@ static void **hold_all(exv_heap *heap, size_t *count, size_t *room)
     return objects;
 }
 
-/* What is left after the last collection is referenced from outside, or by what is. It gets its finalizers all the same, and what
- * it has of others is given up in the usual way. Returns how many there were. */
+/* What is left after the last collection is referenced from outside, or by what is. It gets its finalizers all the
+ * same, and what it has of others is given up in the usual way. Returns how many there were. */
 static size_t end_survivors(exv_heap *heap)
 {
     size_t count, room;

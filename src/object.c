@@ -2,9 +2,9 @@
  * object: birth, counting and death. See object.h for the layout.
  *
  * Death, in this order: finalizer (may resurrect), weak references, references, destroy, block. Deaths nest when one
- * object held the last reference to another; beyond DEPTH_LIMIT they are put off on a list, finalizer and all, so a chain
- * of any length needs bounded stack. The list costs no memory: its link lies in the object's header, in the count (which
- * is known to be 1) and the upper half of the flags.
+ * object held the last reference to another; beyond DEPTH_LIMIT they are put off on a list, finalizer and all, so a
+ * chain of any length needs bounded stack. The list costs no memory: its link lies in the object's header, in the
+ * count (which is known to be 1) and the upper half of the flags.
  *
  * Does not find cycles: see collect.c.
  */
@@ -98,7 +98,8 @@ size_t exv_get_count(const void *object)
 static void die_of_freed(const char *function, const void *object)
 {
     const exv_type *type = exvi_header_of(object)->type;
-    exvi_die(function, "object %p of type %s has no reference left: it was freed already", object, type ? type->name : "?");
+    exvi_die(function, "object %p of type %s has no reference left: it was freed already", object,
+             type ? type->name : "?");
 }
 
 void *exv_incref(void *object)
@@ -158,8 +159,8 @@ bool exv_is_immortal(const void *object)
 
 /* ---------------------------------------------------------------- death */
 
-/* The object lives on for its finalizer, but nobody can have it meanwhile: it is not tracked, and DYING hides it from its
- * weak references. */
+/* The object lives on for its finalizer, but nobody can have it meanwhile: it is not tracked, and DYING hides it
+ * from its weak references. */
 static void put_off(exv_heap *heap, void *object)
 {
     exvi_header *header = exvi_header_of(object);
@@ -210,7 +211,8 @@ static void dismantle(void *object)
     if (type->destroy)
         type->destroy(object);
     if (exvi_unlikely(header->refcount != 1))
-        exvi_die("exv_decref", "object %p of type %s was given a new reference while it was destroyed", object, type->name);
+        exvi_die("exv_decref", "object %p of type %s was given a new reference while it was destroyed", object,
+                 type->name);
     header->refcount = 0;
     exvi_block_free(exvi_page_of(header), header);
 }

@@ -37,7 +37,8 @@ static bool belongs_in_background(const exv_heap *heap)
            (policy->mode == EXV_MODE_AUTO && stop_ns > (double)policy->pause_budget_ns);
 }
 
-/* A full collection, in the background if it belongs there and that is possible. Returns what was found if it is over. */
+/* A full collection, in the background if it belongs there and that is possible. Returns what was found if it is
+ * over. */
 static size_t collect_fully(exv_heap *heap)
 {
     if (heap->flight.active)

@@ -1,8 +1,9 @@
 /*
  * policy: decides when a collection takes place, and where. It finds and frees nothing itself.
  *
- * The allocation of a tracked object asks two questions that cost an instruction each: is the youngest generation over its threshold,
- * and have `ticks` allocations passed since the slower conditions (time, bytes, memory pressure, a flight) were looked at.
+ * The allocation of a tracked object asks two questions that cost an instruction each: is the youngest generation
+ * over its threshold, and have `ticks` allocations passed since the slower conditions (time, bytes, memory pressure,
+ * a flight) were looked at.
  */
 #ifndef EXVI_POLICY_H
 #define EXVI_POLICY_H

@@ -64,35 +64,27 @@ static bool grow_list(exvi_side *side)
 
 /* ------------------------------------------------------------------ walk */
 
-/* The first member at `at` or behind it in a table, or EXVI_SIDE_TABLE_SIZE. */
-static size_t next_byte(const uint8_t *table, size_t at)
-{
-    while (at < EXVI_SIDE_TABLE_SIZE) {
-        uint64_t word;
-        memcpy(&word, table + (at & ~(size_t)7), sizeof word);
-        word >>= 8 * (at & 7);
-        if (word)
-            return at + (size_t)__builtin_ctzll(word) / 8;
-        at = (at | 7) + 1;
-    }
-    return at;
-}
-
+/* Whole words of eight bytes: `room` must be 8 or more. */
 size_t exvi_side_next(exvi_side *side, exvi_side_cursor *cursor, void **objects, uint8_t **bytes, size_t room)
 {
-    exv_assert(side->dense);
+    exv_assert(side->dense && room >= 8);
+    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
     size_t count = 0;
     for (; cursor->table < side->table_count; cursor->table++, cursor->offset = 0) {
-        uintptr_t start = side->tables[cursor->table] << EXVI_SIDE_TABLE_SHIFT;
+        char *start = (char *)(side->tables[cursor->table] << EXVI_SIDE_TABLE_SHIFT);
         uint8_t *table = side->directory[side->tables[cursor->table]];
-        size_t at = next_byte(table, cursor->offset);
-        for (; at < EXVI_SIDE_TABLE_SIZE && count < room; at = next_byte(table, at + 1)) {
-            objects[count] = (void *)(start + (at << EXVI_SIDE_GRANULE_SHIFT));
-            bytes[count++] = table + at;
+        for (; cursor->offset < EXVI_SIDE_TABLE_SIZE; cursor->offset += 8) {
+            if (count + 8 > room)
+                return count;
+            uint64_t word;
+            memcpy(&word, table + cursor->offset, sizeof word);
+            uint64_t members = (((word & low) + low) | word) & ~low; /* the top bit of each byte that is not 0 */
+            for (; members; members &= members - 1) {
+                size_t at = cursor->offset + (size_t)__builtin_ctzll(members) / 8;
+                objects[count] = start + (at << EXVI_SIDE_GRANULE_SHIFT);
+                bytes[count++] = table + at;
+            }
         }
-        cursor->offset = at;
-        if (count == room)
-            break;
     }
     return count;
 }

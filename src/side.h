@@ -2,12 +2,12 @@
  * side: one byte of scratch for each object of a scan, outside the objects.
  *
  * A scan writes here and never into an object: no page of the heap is dirtied, a snapshot or a forked worker stays
- * shared. An object's byte is found from its address, a multiple of 16: tables of 2 MiB have a byte for each 16 bytes of
- * 32 MiB of address space, and a directory leads to them.
+ * shared. An object's byte is found from its address, a multiple of 16: tables of 2 MiB have a byte for each 16 bytes
+ * of 32 MiB of address space, and a directory leads to them.
  *
- * Two ways to walk over the members of a scan. A dense scan (most of a heap) looks through the tables, in address order
- * whatever order the members were entered in. A listed scan keeps a list of its members, and costs nothing for the rest of the heap;
- * its tables stay for the next one.
+ * Two ways to walk over the members of a scan. A dense scan (most of a heap) looks through the tables, in address
+ * order whatever order the members were entered in. A listed scan keeps a list of its members, and costs nothing for
+ * the rest of the heap; its tables stay for the next one.
  *
  * A byte of 0 means: not a member of this scan. What the others mean is the scan's affair.
  */
@@ -33,8 +33,8 @@ typedef struct exvi_side {
     size_t room;
 } exvi_side;
 
-/* Begin a scan; all bytes are 0. False: no memory. A side table may be used for one scan after the other; end() clears the
- * bytes, drop() gives all memory back. */
+/* Begin a scan; all bytes are 0. False: no memory. A side table may be used for one scan after the other; end()
+ * clears the bytes, drop() gives all memory back. */
 bool exvi_side_begin(exvi_side *side, bool dense);
 void exvi_side_end(exvi_side *side);
 void exvi_side_drop(exvi_side *side);
@@ -64,7 +64,8 @@ static inline bool exvi_side_add(exvi_side *side, const void *object, uint8_t fi
     return true;
 }
 
-/* Walk over the members of a dense scan from a zeroed cursor: fills objects and their bytes, up to `room`; 0 at the end. */
+/* Walk over the members of a dense scan from a zeroed cursor: fills objects and their bytes, up to `room`; 0 at
+ * the end. */
 typedef struct exvi_side_cursor {
     size_t table, offset;
 } exvi_side_cursor;

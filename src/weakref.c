@@ -1,9 +1,9 @@
 /*
  * weakref: see weakref.h.
  *
- * The table is a hash of targets with chaining: `chain` links the first weak references of the targets of a slot, `next` those
- * of one target. A weak reference is tracked although it refers to nothing, so that a collection knows whether it is itself
- * unreachable: then its callback is not called, as in Python.
+ * The table is a hash of targets with chaining: `chain` links the first weak references of the targets of a slot,
+ * `next` those of one target. A weak reference is tracked although it refers to nothing, so that a collection knows
+ * whether it is itself unreachable: then its callback is not called, as in Python.
  */
 #include "weakref.h"
 
