@@ -129,8 +129,8 @@ static inline void *exvi_page_pop(exvi_page *page)
     return page->claimed_start + (size_t)(unsigned)__builtin_ctzll(claimed) * page->block_size;
 }
 
-/* A block of at least `size` > 0 bytes, aligned to 16, not zeroed; one for an object is young. NULL: no memory. */
-static inline void *exvi_block_new(exvi_blocks *blocks, exvi_kind kind, size_t size)
+/* A claimed block if that is all it takes, as mostly; else NULL. In the checked build always NULL. */
+static inline void *exvi_block_take(exvi_blocks *blocks, exvi_kind kind, size_t size)
 {
 #ifndef EXVI_CHECKED
     if (exvi_likely(size <= EXVI_FINE_MAX)) {
@@ -138,8 +138,17 @@ static inline void *exvi_block_new(exvi_blocks *blocks, exvi_kind kind, size_t s
         if (exvi_likely(page->claimed != 0))
             return exvi_page_pop(page);
     }
+#else
+    (void)blocks, (void)kind, (void)size;
 #endif
-    return exvi_block_new_slow(blocks, kind, size);
+    return NULL;
+}
+
+/* A block of at least `size` > 0 bytes, aligned to 16, not zeroed; one for an object is young. NULL: no memory. */
+static inline void *exvi_block_new(exvi_blocks *blocks, exvi_kind kind, size_t size)
+{
+    void *block = exvi_block_take(blocks, kind, size);
+    return exvi_likely(block != NULL) ? block : exvi_block_new_slow(blocks, kind, size);
 }
 
 /* Free a live block; `page` is exvi_page_of(block). A block that is free already stops the program. */

@@ -28,13 +28,45 @@ static inline void zero(void *payload, size_t size)
         memset(payload, 0, size);
         return;
     }
-    for (step *at = payload, *end = at + (size + 15) / 16; at < end; at++)
+    for (step *at = payload, *end = at + (size + 15) / 16; at < end; at++) {
         *at = (step){0};
+        __asm__("" : "+r"(at)); /* a call of memset would cost more than the few steps */
+    }
 }
 
-static void *new_object(exv_heap *heap, const exv_type *type, size_t payload)
+static inline void *set_up(exv_heap *heap, const exv_type *type, exvi_header *header, size_t payload)
 {
     bool tracked = type->visit != NULL;
+    heap->generations.births += tracked;
+    heap->allocated_bytes += sizeof *header + payload;
+    header->type = type;
+    header->refcount = 1;
+    header->flags = tracked ? EXVI_TRACKED : 0;
+    zero(header + 1, payload);
+    return header + 1;
+}
+
+/* An object if nothing is due and a block is at hand, as mostly; else NULL, and nothing was changed. It calls nothing, so the
+ * compiler has nothing to save. */
+static inline void *new_at_hand(exv_heap *heap, const exv_type *type, size_t payload)
+{
+    exvi_generations *g = &heap->generations;
+    bool tracked = type->visit != NULL;
+    if (tracked && exvi_unlikely(g->count[0] >= g->trigger || heap->schedule.ticks <= 1))
+        return NULL;
+    exvi_header *header = exvi_block_take(&heap->blocks, EXVI_OBJECT, sizeof *header + payload);
+    if (exvi_unlikely(!header))
+        return NULL;
+    g->count[0] += tracked;
+    heap->schedule.ticks -= tracked;
+    return set_up(heap, type, header, payload);
+}
+
+static __attribute__((noinline)) void *new_object(exv_heap *heap, const exv_type *type, size_t payload)
+{
+    bool tracked = type->visit != NULL;
+    if (payload > EXV_MAX_SIZE)
+        return NULL;
     if (tracked) {
         exvi_generations *g = &heap->generations;
         if (exvi_unlikely(++g->count[0] > g->trigger) || exvi_unlikely(--heap->schedule.ticks == 0))
@@ -47,21 +79,18 @@ static void *new_object(exv_heap *heap, const exv_type *type, size_t payload)
         heap->generations.count[0] -= tracked && heap->generations.count[0] > 0;
         return NULL;
     }
-    heap->generations.births += tracked;
-    heap->allocated_bytes += sizeof *header + payload;
-    header->type = type;
-    header->refcount = 1;
-    header->flags = tracked ? EXVI_TRACKED : 0;
-    zero(header + 1, payload);
-    return header + 1;
+    return set_up(heap, type, header, payload);
 }
 
 void *exv_new(exv_heap *heap, const exv_type *type)
 {
     if (exvi_unlikely(type->item_size))
         return exv_new_var(heap, type, 0);
+    void *object = new_at_hand(heap, type, type->size);
+    if (exvi_likely(object != NULL))
+        return object;
     exvi_heap_enter(heap, __func__);
-    void *object = type->size <= EXV_MAX_SIZE ? new_object(heap, type, type->size) : NULL;
+    object = new_object(heap, type, type->size);
     exvi_heap_leave(heap);
     return object;
 }
