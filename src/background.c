@@ -61,11 +61,12 @@ exv_status exvi_background_start(exv_heap *heap)
     exvi_collect_begin(heap, &flight->record);
     heap->collector.running = false;
     uint64_t start = exvi_clock_ns();
-    exvi_generation_promote(heap, EXVI_OLDEST);
     size_t room = exvi_generation_size(heap, EXVI_OLDEST);
     exv_status status = exvi_snapshot_start(&flight->snapshot, search_in_child, heap, room,
                                             heap->schedule.policy.deadline_ns);
     flight->record.clone_ns = flight->snapshot.clone_ns;
+    if (status == EXV_OK)
+        exvi_generation_promote(heap, EXVI_OLDEST);
     note_stop(heap, start);
     if (status != EXV_OK) {
         exvi_telemetry_reason(&heap->telemetry, flight->snapshot.reason, 1);
@@ -136,8 +137,9 @@ static void finish(exv_heap *heap)
     exvi_background *flight = &heap->flight;
     exv_record record = flight->record;
     exvi_telemetry_reason(&heap->telemetry, EXV_REASON_STALE_CANDIDATE, record.stale);
+    exvi_collect_learn(heap, flight->snapshot.answer->cpu_ns, record.objects);
     give_back(flight);
-    heap->generations.long_lived_total = exvi_generation_size(heap, EXVI_OLDEST);
+    heap->generations.long_lived_total = record.objects - record.found;
     exvi_collect_finish(heap, &record);
     heap->collector.running = false;
     if (heap->listener)
@@ -147,8 +149,10 @@ static void finish(exv_heap *heap)
 /* The child failed: what it should have done is done in place. */
 static size_t fall_back(exv_heap *heap)
 {
-    exvi_telemetry_reason(&heap->telemetry, heap->flight.snapshot.reason, 1);
-    give_back(&heap->flight);
+    exvi_background *flight = &heap->flight;
+    exvi_telemetry_reason(&heap->telemetry, flight->snapshot.reason, 1);
+    exvi_collect_clear(heap, &flight->doomed, UINT64_MAX, &flight->record); /* a forked process has its parent's */
+    give_back(flight);
     heap->collector.running = false;
     exvi_collect_call_off(heap, &heap->flight.record);
     return exvi_collect_generation(heap, EXVI_OLDEST);
@@ -205,6 +209,7 @@ void exvi_background_cancel(exv_heap *heap)
     exvi_background *flight = &heap->flight;
     if (!flight->active)
         return;
+    heap->collector.running = true;
     exvi_collect_clear(heap, &flight->doomed, UINT64_MAX, &flight->record);
     give_back(flight);
     exvi_telemetry_reason(&heap->telemetry, EXV_REASON_CANCELLED, 1);

@@ -238,7 +238,8 @@ static void rescue_survivors(exv_heap *heap, const exvi_doomed *doomed, exv_reco
     }
 }
 
-bool exvi_collect_clear(exv_heap *heap, exvi_doomed *doomed, uint64_t until_ns, exv_record *record)
+/* False: the time is over. */
+static bool clear_and_release(exvi_doomed *doomed, uint64_t until_ns)
 {
     while (doomed->cleared < doomed->count) {
         exvi_object_clear(doomed->object[doomed->cleared++]);
@@ -250,6 +251,23 @@ bool exvi_collect_clear(exv_heap *heap, exvi_doomed *doomed, uint64_t until_ns, 
         if (time_is_over(doomed->released, until_ns))
             return false;
     }
+    return true;
+}
+
+/* Deaths count their depth anew: called from a deep one, those that come of clearing would be put off until after it, and what
+ * they hold would look like survivors. */
+bool exvi_collect_clear(exv_heap *heap, exvi_doomed *doomed, uint64_t until_ns, exv_record *record)
+{
+    void *deferred = heap->deferred;
+    unsigned depth = heap->depth;
+    heap->deferred = NULL;
+    heap->depth = 0;
+    bool done = clear_and_release(doomed, until_ns);
+    exv_assert(heap->depth == 0 && !heap->deferred);
+    heap->deferred = deferred;
+    heap->depth = depth;
+    if (!done)
+        return false;
     if (heap->collector.unreachable)
         rescue_survivors(heap, doomed, record);
     doomed->count = doomed->cleared = doomed->released = 0;
@@ -307,6 +325,11 @@ static void learn(double *cost, uint64_t ns, uint64_t objects)
         *cost += 0.3 * ((double)ns / (double)objects - *cost);
 }
 
+void exvi_collect_learn(exv_heap *heap, uint64_t scan_ns, uint64_t objects)
+{
+    learn(&heap->collector.scan_ns, scan_ns, objects);
+}
+
 static void drop_large_scratch(exvi_collector *c)
 {
     if (c->doomed.room > KEEP_ROOM) {
@@ -341,7 +364,7 @@ static void find_and_act(exv_heap *heap, exv_record *record)
     note_survivors(heap, record->generation, record->objects - c->cycle.count);
     if (c->cycle.count)
         act(heap, &c->doomed, record);
-    learn(&c->scan_ns, record->proof_ns, record->objects);
+    exvi_collect_learn(heap, record->proof_ns, record->objects);
 }
 
 size_t exvi_collect_generation(exv_heap *heap, int generation)
@@ -400,7 +423,7 @@ size_t exv_collect(exv_heap *heap, int generation)
 bool exvi_collector_init(exv_heap *heap)
 {
     heap->collector.enabled = true;
-    heap->collector.scan_ns = 60; /* to begin with; measured from then on */
+    heap->collector.scan_ns = 30; /* to begin with; measured from then on */
     heap->collector.free_ns = 300;
     heap->collector.garbage = exv_list_new(heap);
     if (!heap->collector.garbage)

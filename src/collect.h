@@ -52,6 +52,9 @@ exvi_cycle_end exvi_collect_search(exv_heap *heap, bool (*stop)(void *arg), void
 /* Prove which of `count` live tracked objects are unreachable, and doom these. */
 void exvi_collect_batch(exv_heap *heap, void **candidates, size_t count, exvi_doomed *doomed, exv_record *record);
 
+/* So long did it take to search so many objects: the policy expects the next search to be alike. */
+void exvi_collect_learn(exv_heap *heap, uint64_t scan_ns, uint64_t objects);
+
 /* Clear and release doomed objects until none is left or `until_ns` has passed (UINT64_MAX: all). True if none is
  * left. */
 bool exvi_collect_clear(exv_heap *heap, exvi_doomed *doomed, uint64_t until_ns, exv_record *record);
