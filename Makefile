@@ -24,10 +24,11 @@ demo:
 	@$(PYTHON) tools/demo.py $(BUILD)/main
 
 test:
-	@tools/setup build test
+	@tools/setup build test python
 	@tools/configure $(BUILD)/main -Dtests=enabled
 	@ninja -C $(BUILD)/main all
-	@$(PYTHON) tools/test.py $(BUILD)/main
+	@EXUVIA_INTERPRETERS=$$($(PYTHON) tools/interpreters.py build $(BUILD)/main $(BUILD)/python) \
+		$(PYTHON) tools/test.py $(BUILD)/main
 
 stress:
 	@tools/setup build test

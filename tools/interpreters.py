@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""The interpreters on this machine that the CPython front is for, and the extension built for each.
+
+    tools/interpreters.py list            what there is, one a line; with -v also what is left out and why
+    tools/interpreters.py build MAIN DIR  build for each, in DIR/VERSION, with the library of the build folder MAIN; prints
+                                          the value of EXUVIA_INTERPRETERS for tests/python
+
+The compiler is called directly: Debian 12's meson does not know interpreters newer than itself. `pip install` builds with
+a meson of its own.
+"""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+PLACES = ["/usr/bin/python3.*", "/usr/local/bin/python3.*", "/opt/*/bin/python3.*",
+          os.path.join(os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv")), "versions/*/bin/python3.*")]
+ASK = """
+import os, sys, sysconfig
+print(sys.implementation.name, sys.version_info[0], sys.version_info[1], ".".join(map(str, sys.version_info[:3])),
+      int(bool(sysconfig.get_config_var("Py_GIL_DISABLED"))),
+      int(os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))),
+      sysconfig.get_config_var("EXT_SUFFIX"), sysconfig.get_path("include"))
+"""
+
+
+def candidates():
+    """Programs that may be interpreters, one path for each file."""
+    seen = {}
+    for pattern in PLACES:
+        for path in sorted(glob.glob(pattern)):
+            name = os.path.basename(path)
+            if name.removeprefix("python3.").isdigit() and os.access(path, os.X_OK):
+                seen.setdefault(os.path.realpath(path), path)
+    return sorted(seen.values())
+
+
+def describe(path):
+    """(why it is left out or None, version, suffix of extensions, folder of headers)."""
+    done = subprocess.run([path, "-c", ASK], capture_output=True, text=True)
+    if done.returncode:
+        return "does not run", "?", "", ""
+    name, major, minor, version, free_threaded, headers, suffix, include = done.stdout.split()
+    reasons = [(name != "cpython", "is not CPython"),
+               (major != "3" or not 11 <= int(minor) <= 15, "is not of the versions 3.11 to 3.15"),
+               (free_threaded == "1", "is free-threaded"),
+               (headers == "0", "has no headers")]
+    return next((reason for bad, reason in reasons if bad), None), version, suffix, include
+
+
+def stale(target, *folders):
+    """Whether a file in the folders is younger than the target."""
+    if not os.path.exists(target):
+        return True
+    made = os.path.getmtime(target)
+    return any(os.path.getmtime(path) > made for folder in folders for path in glob.glob(folder))
+
+
+def build(library, suffix, include, folder):
+    """Build for one interpreter; the folder then holds the package."""
+    package = os.path.join(folder, "exuvia")
+    extension = os.path.join(package, "_core" + suffix)
+    shutil.copytree("python/exuvia", package, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    if not stale(extension, "python/ext/*", "src/*.h", "include/*.h", library):
+        return
+    with open("python/meson.build", encoding="utf-8") as text:
+        sources = [os.path.join("python", name) for name in re.findall(r"'(ext/\w+\.c)'", text.read())]
+    command = ["cc", "-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-semantic-interposition", "-Iinclude",
+               "-Isrc", "-isystem", include, *sources, library, "-o", extension]
+    if subprocess.run(command).returncode:
+        sys.exit("tools/interpreters.py: " + " ".join(command) + " failed")
+
+
+def main():
+    verbose, command = "-v" in sys.argv, sys.argv[1]
+    pairs = []
+    for path in candidates():
+        reason, version, suffix, include = describe(path)
+        if reason and verbose:
+            print(f"{path} ({version}) is left out: it {reason}")
+        if reason:
+            continue
+        if command == "list":
+            print(path, version)
+            continue
+        print(f"== The extension for {path} ({version})", file=sys.stderr, flush=True)
+        folder = os.path.join(os.path.abspath(sys.argv[3]), version)
+        build(os.path.join(sys.argv[2], "src/libexuvia.a"), suffix, include, folder)
+        pairs.append(f"{path}={folder}")
+    if pairs:
+        print(":".join(pairs))
+
+
+if __name__ == "__main__":
+    main()
