@@ -315,7 +315,9 @@ void exvi_collect_finish(exv_heap *heap, const exv_record *record)
 void exvi_collect_call_off(exv_heap *heap, const exv_record *record)
 {
     exv_record nothing = {.generation = record->generation, .background = true};
+    heap->collector.running = true;
     call_callbacks(heap, EXV_GC_STOP, &nothing);
+    heap->collector.running = false;
 }
 
 /* A smoothed cost; single measurements are noisy, and the first objects of a heap are not typical. */
@@ -422,7 +424,6 @@ size_t exv_collect(exv_heap *heap, int generation)
 
 bool exvi_collector_init(exv_heap *heap)
 {
-    heap->collector.enabled = true;
     heap->collector.scan_ns = 30; /* to begin with; measured from then on */
     heap->collector.free_ns = 300;
     heap->collector.garbage = exv_list_new(heap);
@@ -431,6 +432,7 @@ bool exvi_collector_init(exv_heap *heap)
     exv_untrack(heap->collector.garbage);
     exv_make_immortal(heap->collector.garbage); /* finalizers may ask for it until the heap's end */
     heap->generations.count[0] = 0;
+    heap->collector.enabled = true;
     return true;
 }
 
