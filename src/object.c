@@ -54,6 +54,8 @@ static inline void *new_at_hand(exv_heap *heap, const exv_type *type, size_t pay
     bool tracked = type->visit != NULL;
     if (tracked && exvi_unlikely(g->count[0] >= g->trigger || heap->schedule.ticks <= 1))
         return NULL;
+    if (exvi_unlikely(payload > EXVI_FINE_MAX - sizeof(exvi_header))) /* the sum below must not overflow */
+        return NULL;
     exvi_header *header = exvi_block_take(&heap->blocks, EXVI_OBJECT, sizeof *header + payload);
     if (exvi_unlikely(!header))
         return NULL;
