@@ -189,7 +189,9 @@ exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found)
     if (state == EXVI_FLIGHT_ANSWERED) {
         flight->record.objects = flight->snapshot.answer->examined;
         flight->record.child_ns = flight->snapshot.answer->search_ns;
-        done = prove_and_clear(heap, whole ? UINT64_MAX : start + heap->schedule.policy.pause_budget_ns / 2);
+        do
+            done = prove_and_clear(heap, whole ? UINT64_MAX : start + heap->schedule.policy.pause_budget_ns / 2);
+        while (whole && !done); /* an earlier step may have left part of a batch */
         exvi_blocks_settle(&heap->blocks);
         note_stop(heap, start);
         result = flight->record.found;

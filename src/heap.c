@@ -132,9 +132,13 @@ static void force_all(exv_heap *heap)
             exvi_object_force(exvi_object_of(blocks[i]));
 }
 
+/* What is frozen, or was put into garbage, is looked at this time. */
 static void collect_at_exit(exv_heap *heap)
 {
     enum { ROUNDS = 16 }; /* finalizers may make new garbage, but not forever */
+    heap->collector.debug &= ~(unsigned)EXV_DEBUG_SAVEALL;
+    exv_list_clear(heap->collector.garbage);
+    exv_gc_unfreeze(heap);
     for (int round = 0; round < ROUNDS && exvi_collect_generation(heap, EXVI_OLDEST) > 0; round++)
         continue;
 }
@@ -144,8 +148,8 @@ size_t exv_heap_free(exv_heap *heap)
     if (!heap)
         return 0;
     exvi_heap_enter(heap, __func__);
-    if (heap->collector.running)
-        exvi_die(__func__, "called from a finalizer or callback of a collection of this heap");
+    if (heap->collector.running || heap->depth > 0)
+        exvi_die(__func__, "called from a finalizer, destructor or callback of heap %p", (void *)heap);
     exvi_background_cancel(heap);
     exv_gc_disable(heap);
     if (heap->schedule.policy.on_exit)

@@ -1,0 +1,444 @@
+/*
+ * test_background: a full collection whose search runs in a snapshot, while the program goes on.
+ */
+#include "nodes.h"
+#include "object.h"
+#include "platform.h"
+
+enum { MANY = 5000 };
+
+static void start(exv_heap *heap)
+{
+    exv_status status = exv_collect_start(heap);
+    if (status == EXV_UNSUPPORTED && getenv("EXUVIA_VALGRIND"))
+        skip(); /* no child there */
+    assert_int_equal(status, EXV_OK);
+}
+
+static size_t finish(exv_heap *heap)
+{
+    size_t found = SIZE_MAX;
+    assert_int_equal(exv_collect_wait(heap, UINT64_MAX, &found), EXV_FINISHED);
+    assert_sound(heap);
+    return found;
+}
+
+/* Wait for the child alone. */
+static void land(exv_heap *heap)
+{
+    assert_int_equal(exvi_snapshot_wait(&heap->flight.snapshot, UINT64_MAX), EXVI_FLIGHT_ANSWERED);
+}
+
+/* Steps that take as few objects as possible. */
+static void set_budget(exv_heap *heap, uint64_t ns)
+{
+    exv_policy policy;
+    exv_get_policy(heap, &policy);
+    policy.pause_budget_ns = ns;
+    exv_set_policy(heap, &policy);
+}
+
+static uint64_t reasons(exv_heap *heap, exv_reason reason)
+{
+    exv_telemetry telemetry;
+    exv_get_telemetry(heap, &telemetry);
+    return telemetry.reasons[reason];
+}
+
+static void drop_rings(exv_heap *heap, int count, int size)
+{
+    for (int i = 0; i < count; i++)
+        exv_decref(new_ring(heap, &node_type, size, 0));
+}
+
+/* ------------------------------------------------------------ the plain way */
+
+static exv_record last_record;
+static void listen(exv_heap *heap, const exv_record *record, void *arg)
+{
+    (void)heap, (void)arg;
+    last_record = *record;
+}
+
+static void count_calls(exv_heap *heap, exv_gc_phase phase, const exv_gc_info *info, void *arg)
+{
+    size_t found = 0;
+    (void)info;
+    ((int *)arg)[phase]++;
+    assert_int_equal(exv_collect_start(heap), EXV_BUSY);
+    assert_int_not_equal(exv_collect_poll(heap, &found), EXV_FINISHED);
+}
+
+static void test_one_flight(void **state)
+{
+    exv_heap *heap = *state;
+    int calls[2] = {0};
+    size_t found = 77;
+    exv_gc_disable(heap);
+    assert_int_equal(exv_collect_poll(heap, &found), EXV_IDLE);
+    assert_int_equal(exv_collect_wait(heap, 0, &found), EXV_IDLE);
+    assert_int_equal(found, 77);
+    exv_set_listener(heap, listen, NULL);
+    assert_int_equal(exv_gc_add_callback(heap, count_calls, calls), EXV_OK);
+    node *live = new_ring(heap, &node_type, 100, 0);
+    drop_rings(heap, 10, 20);
+    start(heap);
+    assert_true(calls[EXV_GC_START] == 1 && calls[EXV_GC_STOP] == 0);
+    assert_int_equal(exv_collect_start(heap), EXV_BUSY);
+    drop_rings(heap, 5, 20); /* after the start: left to the next one */
+    uint32_t count[EXV_GENERATIONS];
+    exv_gc_get_count(heap, count);
+    assert_int_equal(count[0], 100); /* reset at the start */
+    assert_int_equal(finish(heap), 200);
+    assert_true(calls[EXV_GC_START] == 1 && calls[EXV_GC_STOP] == 1);
+    assert_true(last_record.background && last_record.generation == 2 && last_record.objects == 300);
+    assert_true(last_record.candidates == 200 && last_record.stale == 0 && last_record.found == 200);
+    assert_true(last_record.clone_ns > 0 && last_record.longest_ns >= last_record.clone_ns);
+    assert_int_equal(heap->generations.long_lived_total, 100);
+    exv_gc_stats stats[EXV_GENERATIONS];
+    exv_gc_get_stats(heap, stats);
+    assert_true(stats[2].collections == 1 && stats[2].collected == 200);
+    exv_telemetry telemetry;
+    exv_get_telemetry(heap, &telemetry);
+    assert_true(telemetry.collections == 1 && telemetry.background_collections == 1 && telemetry.pauses >= 2);
+    assert_int_equal(exv_collect_poll(heap, &found), EXV_IDLE);
+    exv_set_listener(heap, NULL, NULL);
+    assert_true(exv_gc_remove_callback(heap, count_calls, calls));
+    exv_decref(live);
+    assert_int_equal(exv_collect(heap, 2), 200);
+}
+
+/* In small steps, while the program makes and drops objects; the heap is sound after each. */
+static void test_small_steps(void **state)
+{
+    exv_heap *heap = *state;
+    exv_gc_disable(heap);
+    set_budget(heap, 0);
+    drop_rings(heap, MANY / 10, 10);
+    start(heap);
+    land(heap);
+    size_t found = 0;
+    int steps = 1, kept = 0;
+    node *chain = NULL;
+    while (exv_collect_poll(heap, &found) == EXV_FLIGHT) {
+        steps++;
+        drop_rings(heap, 3, 3);
+        node *n = new_node(heap, &node_type, 0); /* in the place of one that is gone, as a rule */
+        n->ref[0] = chain;
+        chain = n;
+        kept++;
+        if (steps % 8 == 0)
+            assert_sound(heap);
+        if (steps % 16 == 0)
+            exv_collect(heap, 0);
+    }
+    assert_true(steps > 20);
+    assert_int_equal(found, MANY);
+    for (node *n = chain; n; n = n->ref[0])
+        kept--;
+    assert_int_equal(kept, 0);
+    exv_decref(chain);
+    exv_collect(heap, 2);
+}
+
+/* A full collection in place, when part of the garbage is in the midst of being cleared: each takes its own. */
+static void test_collection_in_place_meanwhile(void **state)
+{
+    exv_heap *heap = *state;
+    size_t before = live_objects(heap);
+    exv_gc_disable(heap);
+    set_budget(heap, 0);
+    drop_rings(heap, MANY / 10, 10);
+    start(heap);
+    land(heap);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(exv_collect_poll(heap, NULL), EXV_FLIGHT);
+    size_t in_place = exv_collect(heap, 2), found = 0;
+    assert_sound(heap);
+    assert_int_equal(exv_collect_wait(heap, UINT64_MAX, &found), EXV_FINISHED);
+    assert_true(in_place > 0 && found > 0);
+    assert_int_equal(in_place + found, MANY);
+    assert_int_equal(live_objects(heap), before);
+}
+
+/* The flight is brought home by allocations, and by exv_poll(). */
+static void test_goes_on_by_itself(void **state)
+{
+    exv_heap *heap = *state;
+    exv_policy policy;
+    exv_get_policy(heap, &policy);
+    policy.mode = EXV_MODE_BACKGROUND;
+    exv_set_policy(heap, &policy);
+    for (int by_poll = 0; by_poll < 2; by_poll++) {
+        size_t before = live_objects(heap);
+        drop_rings(heap, 10, 10);
+        start(heap);
+        for (uint64_t end = exvi_clock_ns() + 20000000000; heap->flight.active && exvi_clock_ns() < end;) {
+            if (by_poll)
+                exv_poll(heap);
+            else
+                exv_decref(new_node(heap, &node_type, 0));
+        }
+        assert_false(heap->flight.active);
+        assert_int_equal(live_objects(heap), before);
+    }
+}
+
+/* ---------------------------------------------------- what the program does meanwhile */
+
+static void test_revived_through_a_weak_reference(void **state)
+{
+    exv_heap *heap = *state;
+    node *ring = new_ring(heap, &node_type, 3, 1);
+    exv_weakref *ref = exv_weakref_new(ring, NULL, NULL);
+    exv_decref(ring);
+    exv_decref(new_ring(heap, &node_type, 2, 4));
+    start(heap);
+    land(heap);
+    ring = exv_weakref_incref(ref);
+    assert_non_null(ring);
+    assert_int_equal(finish(heap), 2);
+    assert_null(strstr(events, "1 "));
+    events[0] = '\0';
+    assert_ptr_equal(ring->ref[0]->ref[0]->ref[0], ring);
+    assert_int_equal(reasons(heap, EXV_REASON_STALE_CANDIDATE), 3);
+    exv_decref(ring);
+    exv_decref(ref);
+    assert_int_equal(exv_collect(heap, 2), 3);
+    events[0] = '\0';
+}
+
+static void test_freed_and_used_again(void **state)
+{
+    exv_heap *heap = *state;
+    exv_gc_disable(heap);
+    drop_rings(heap, MANY / 10, 10);
+    start(heap);
+    land(heap);
+    assert_int_equal(exv_collect(heap, 2), MANY);
+    node *live[MANY];
+    void *block[MANY];
+    for (int i = 0; i < MANY; i++) {
+        live[i] = i % 3 ? new_node(heap, i % 3 == 1 ? &node_type : &leaf_type, 0) : new_ring(heap, &node_type, 2, 0);
+        block[i] = exv_alloc(heap, sizeof(node));
+        memset(block[i], 0x7f, sizeof(node));
+    }
+    exv_collect_wait(heap, UINT64_MAX, NULL); /* if the allocations have not finished it */
+    assert_sound(heap);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(exv_refcount(live[i]), i % 3 ? 1 : 2);
+        exv_decref(live[i]);
+        exv_free(heap, block[i]);
+    }
+    exv_collect(heap, 2);
+}
+
+static void test_frozen_meanwhile(void **state)
+{
+    exv_heap *heap = *state;
+    drop_rings(heap, 3, 3);
+    start(heap);
+    land(heap);
+    exv_gc_freeze(heap);
+    assert_int_equal(finish(heap), 0);
+    assert_int_equal(exv_gc_get_freeze_count(heap), 9);
+    exv_gc_unfreeze(heap);
+    assert_int_equal(exv_collect(heap, 2), 9);
+}
+
+static node *saved;
+static void save(node *self)
+{
+    saved = exv_incref(self);
+}
+
+static void test_finalizers_and_resurrection(void **state)
+{
+    exv_heap *heap = *state;
+    node *ring = new_ring(heap, &final_type, 3, 1);
+    exv_weakref *ref = exv_weakref_new(ring, NULL, NULL);
+    ring->on_finalize = save;
+    exv_decref(ring);
+    exv_decref(new_ring(heap, &final_type, 1, 4));
+    start(heap);
+    assert_events(""); /* nothing runs in the child that the parent could see, nor in the parent yet */
+    assert_int_equal(finish(heap), 1);
+    assert_int_equal(strlen(events), 4 * 3 + 9); /* F1 to F4, C4 C4 D4 */
+    events[0] = '\0';
+    assert_ptr_equal(saved, ring);
+    assert_null(exv_weakref_incref(ref));
+    exv_decref(ref);
+    exv_decref(ring);
+    assert_int_equal(exv_collect(heap, 2), 3);
+    events[0] = '\0';
+}
+
+/* ------------------------------------------------------------------ ends */
+
+static void collect_and_allocate(node *self)
+{
+    exv_heap *heap = exv_get_heap(self);
+    self->on_destroy = NULL;
+    node *chain = NULL;
+    for (int i = 0; i < 2000; i++) {
+        node *n = new_node(heap, &node_type, 0);
+        n->ref[0] = chain;
+        chain = n;
+    }
+    exv_decref(chain);
+    exv_collect(heap, 2);
+}
+
+/* In the midst of clearing, destructors that allocate enough to start collections. */
+static void begin_to_clear(exv_heap *heap, bool destructors)
+{
+    exv_gc_disable(heap);
+    set_budget(heap, 0);
+    for (int i = 0; i < 30; i++) {
+        node *ring = new_ring(heap, &node_type, 30, 0);
+        if (destructors)
+            ring->on_destroy = collect_and_allocate;
+        exv_decref(ring);
+    }
+    start(heap);
+    land(heap);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(exv_collect_poll(heap, NULL), EXV_FLIGHT);
+    assert_true(heap->flight.doomed.count > 0);
+    exv_gc_enable(heap);
+}
+
+static void test_heap_ends_in_flight(void **state)
+{
+    (void)state;
+    exv_config config = plain_config();
+    exv_heap *heap = exv_heap_new(&config);
+    drop_rings(heap, 10, 10);
+    start(heap);
+    assert_int_equal(exv_heap_free(heap), 0);
+    config.policy.on_exit = false;
+    heap = exv_heap_new(&config);
+    size_t before = live_objects(heap);
+    begin_to_clear(heap, true);
+    size_t doomed = heap->collector.unreachable, after = live_objects(heap);
+    assert_true(doomed > 0);
+    assert_int_equal(exv_heap_free(heap), after - before - doomed); /* what was doomed is not among what is left */
+}
+
+/* A forked process has half of a batch cleared, and no child: it goes on by itself, and loses nothing. */
+static void test_fork_in_flight(void **state)
+{
+    exv_heap *heap = *state;
+    size_t before = live_objects(heap);
+    begin_to_clear(heap, false);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        size_t found;
+        if (exv_collect_wait(heap, UINT64_MAX, &found) != EXV_FINISHED || exv_heap_check(heap))
+            _exit(1);
+        if (live_objects(heap) != before || reasons(heap, EXV_REASON_CANCELLED) != 1)
+            _exit(2);
+        _exit(exv_heap_free(heap) == 0 ? 0 : 3);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(finish(heap), 900);
+    assert_int_equal(live_objects(heap), before);
+}
+
+static void test_child_killed(void **state)
+{
+    exv_heap *heap = *state;
+    drop_rings(heap, 10, 10);
+    start(heap);
+    kill(heap->flight.snapshot.pid, SIGKILL);
+    assert_int_equal(finish(heap), 100); /* in place, or the child was quicker */
+    assert_true(reasons(heap, EXV_REASON_CHILD_DIED) <= 1);
+    assert_int_equal(live_objects(heap), live_objects(heap));
+    exv_gc_stats stats[EXV_GENERATIONS];
+    exv_gc_get_stats(heap, stats);
+    assert_true(stats[2].collections == 1 && stats[2].collected == 100);
+}
+
+static bool hang;
+static int hang_visit(void *self, exv_visit_fn *visit, void *arg)
+{
+    if (hang && getpid() != (pid_t)(uintptr_t)((node *)self)->arg)
+        for (;;)
+            sleep(1);
+    return node_visit(self, visit, arg);
+}
+
+static void test_child_is_late(void **state)
+{
+    static const exv_type hanging_type = {.name = "hanging", .size = sizeof(node), .visit = hang_visit,
+                                          .clear = node_clear};
+    exv_heap *heap = *state;
+    exv_policy policy;
+    exv_get_policy(heap, &policy);
+    policy.deadline_ns = 50000000;
+    exv_set_policy(heap, &policy);
+    node *ring = new_ring(heap, &hanging_type, 2, 0);
+    ring->arg = ring->ref[0]->arg = (void *)(uintptr_t)getpid();
+    exv_decref(ring);
+    hang = true;
+    start(heap);
+    assert_int_equal(exv_collect_wait(heap, 1000, NULL), EXV_FLIGHT); /* the time ran out */
+    assert_int_equal(finish(heap), 2);
+    hang = false;
+    assert_int_equal(reasons(heap, EXV_REASON_CHILD_LATE), 1);
+}
+
+#ifdef EXVI_CHECKED
+static void test_refused(void **state)
+{
+    exv_heap *heap = *state;
+    int calls[2] = {0};
+    uint32_t before[EXV_GENERATIONS], after[EXV_GENERATIONS];
+    exv_decref(new_ring(heap, &node_type, 3, 0));
+    exv_collect(heap, 0);
+    exv_decref(new_ring(heap, &node_type, 4, 0));
+    exv_gc_get_count(heap, before);
+    assert_int_equal(exv_gc_add_callback(heap, count_calls, calls), EXV_OK);
+    static const struct { exvi_fault fault; exv_reason reason; } faults[] = {
+        {EXVI_FAULT_CLONE, EXV_REASON_CLONE_REFUSED}, {EXVI_FAULT_MAP_SHARED, EXV_REASON_NO_SHARED}};
+    for (int i = 0; i < 2; i++) {
+        exvi_fault_set(faults[i].fault, 1, false);
+        assert_int_equal(exv_collect_start(heap), EXV_UNSUPPORTED);
+        exvi_fault_set(faults[i].fault, 0, false);
+        assert_non_null(strstr(exv_error_message(heap), exv_reason_name(faults[i].reason)));
+        assert_int_equal(reasons(heap, faults[i].reason), 1);
+        assert_true(calls[EXV_GC_START] == i + 1 && calls[EXV_GC_STOP] == i + 1);
+        exv_gc_get_count(heap, after);
+        assert_memory_equal(before, after, sizeof before);
+        assert_int_equal(exv_collect_poll(heap, NULL), EXV_IDLE);
+    }
+    assert_true(exv_gc_remove_callback(heap, count_calls, calls));
+    assert_int_equal(exv_collect(heap, 0), 4); /* they are as young as before */
+    assert_int_equal(exv_collect(heap, 2), 0);
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        heap_test(test_one_flight),
+        heap_test(test_small_steps),
+        heap_test(test_collection_in_place_meanwhile),
+        heap_test(test_goes_on_by_itself),
+        heap_test(test_revived_through_a_weak_reference),
+        heap_test(test_freed_and_used_again),
+        heap_test(test_frozen_meanwhile),
+        heap_test(test_finalizers_and_resurrection),
+        cmocka_unit_test(test_heap_ends_in_flight),
+        heap_test(test_fork_in_flight),
+        heap_test(test_child_killed),
+        heap_test(test_child_is_late),
+#ifdef EXVI_CHECKED
+        heap_test(test_refused),
+#endif
+    };
+    return cmocka_run_group_tests_name("background", tests, NULL, NULL);
+}
