@@ -1,0 +1,161 @@
+"""One service under one configuration, in a process of its own: answers requests and writes down how long each took.
+
+The heap: `objects` live container objects of mixed kinds, aged, that is, replaced in random order, so that neither memory nor
+the collector's lists are in order of creation. A request reads, allocates, keeps some objects in place of old ones, and
+drops cycles that live in the old generation by then.
+"""
+from __future__ import annotations
+
+import array
+import gc
+import json
+import random
+import resource
+import sys
+import time
+from typing import Any
+
+KEPT = 20          # objects of a request that replace old ones, two containers each
+CYCLES = 2         # old cycles that a request drops
+WARM_UP = 200
+
+
+class Record:
+    __slots__ = ("number", "tags", "peer")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.tags: list[int] | dict[str, list[int]] | tuple[Any, ...] = [number, number + 1]
+        self.peer: Record | None = None
+
+
+class Session:
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.state = {"id": number, "items": [number]}
+        self.me = self
+
+
+def make(number: int) -> Record:
+    record = Record(number)
+    if number % 4 == 1:
+        record.tags = {"tags": [number]}
+    elif number % 4 == 2:
+        record.tags = (number, [number])
+    return record
+
+
+class Service:
+    def __init__(self, objects: int, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.records = [make(i) for i in range(objects * 2 // 5)]  # two and a half containers each
+        self.sessions = [Session(i) for i in range(max(100, objects // 100))]
+        places = list(range(len(self.records)))
+        self.random.shuffle(places)
+        for place in places:  # each is replaced once, in random order
+            self.records[place] = make(place)
+        for record in self.records[::10]:
+            record.peer = self.random.choice(self.records)
+
+    def answer(self, number: int) -> int:
+        choose = self.random.randrange
+        records, sessions = self.records, self.sessions
+        total = 0
+        rows = [{"n": i, "row": [i, number]} for i in range(30)]
+        for row in rows:
+            total += row["n"] + records[choose(len(records))].number
+        for i in range(KEPT):
+            records[choose(len(records))] = make(number + i)
+        for i in range(CYCLES):
+            sessions[choose(len(sessions))] = Session(number + i)
+        return total
+
+
+class Stops:
+    """Every collection as the program feels it: from before the first callback to after the last."""
+
+    def __init__(self) -> None:
+        self.longest = self.total = self.full = 0
+        self.began = 0
+        gc.callbacks.insert(0, self.start)
+        gc.callbacks.append(self.stop)
+
+    def start(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self.began = time.perf_counter_ns()
+
+    def stop(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "stop":
+            took = time.perf_counter_ns() - self.began
+            self.longest = max(self.longest, took)
+            self.total += took
+            self.full += info["generation"] == 2
+
+
+def peak_bytes() -> int:
+    with open("/proc/self/status", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def cpu_seconds() -> float:
+    return sum(used.ru_utime + used.ru_stime
+               for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+
+
+def run(configuration: str, objects: int, requests: int, full: int) -> dict[str, Any]:
+    """`requests` of them, or, if that is 0, as many as make CPython collect fully `full` times."""
+    if configuration.startswith("exuvia"):
+        import exuvia
+
+        exuvia.install("background")
+    service = Service(objects, 1)
+    tracked = len(gc.get_objects()) if objects <= 2_000_000 else 0
+    if configuration == "freeze":
+        gc.collect()
+        gc.freeze()
+    elif configuration == "disable":
+        gc.disable()
+    else:
+        gc.collect()
+    stops = Stops()
+    for number in range(WARM_UP):
+        service.answer(number)
+    stops.longest = stops.total = stops.full = 0
+    limit = requests or 100_000_000
+    latencies = array.array("Q")
+    cpu = cpu_seconds()
+    begin = time.perf_counter_ns()
+    number = 0
+    while number < limit:
+        start = time.perf_counter_ns()
+        service.answer(number)
+        latencies.append(time.perf_counter_ns() - start)
+        number += 1
+        if not requests and stops.full >= full:
+            break
+    seconds = (time.perf_counter_ns() - begin) / 1e9
+    result = {
+        "configuration": configuration, "objects": objects, "tracked": tracked, "requests": number, "seconds": seconds,
+        "cpu_seconds": cpu_seconds() - cpu, "peak_bytes": peak_bytes(), "full_collections": stops.full,
+        "longest_stop_ns": stops.longest, "stops_total_ns": stops.total,
+    }
+    if configuration.startswith("exuvia"):
+        while exuvia.finish_collection() is None:
+            pass
+        result["exuvia"] = exuvia.stats().as_dict()
+    result["latencies_ns"] = latencies.tolist()
+    return result
+
+
+def main() -> None:
+    configuration, objects, requests, full, path = sys.argv[1:6]
+    result = run(configuration, int(objects), int(requests), int(full))
+    with open(path, "w", encoding="ascii") as file:
+        json.dump(result, file)
+
+
+if __name__ == "__main__":
+    main()
