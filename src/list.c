@@ -6,6 +6,9 @@
  * Invariant: size <= room, and items is NULL exactly while room == 0. Dropping an item may run the program's code,
  * which may change this list; so an item is out of the list before it is dropped, and loops look at the list anew
  * each time.
+ *
+ * Most lists are short, so object and array are as small as they can be: two items take a block of 32 bytes and one
+ * of 16. Sizes are counted in 32 bits; a list that would need more is out of memory.
  */
 #include "error.h"
 #include "text.h"
@@ -13,10 +16,16 @@
 
 #include <string.h>
 
+#ifdef EXVI_STRESS
+#define MOST_ITEMS ((size_t)1 << 17)
+#else
+#define MOST_ITEMS ((size_t)UINT32_MAX)
+#endif
+
 struct exv_list {
     void **items;
-    size_t size;
-    size_t room;
+    uint32_t size;
+    uint32_t room;
 };
 
 exv_list *exv_list_new(exv_heap *heap)
@@ -33,38 +42,41 @@ size_t exv_list_size(const exv_list *self)
     return self->size;
 }
 
-/* Room for one more. An eighth is added to a long list, and what the block has beyond that. */
-static bool grow(exv_list *self)
+/* Move the items to a block for `wanted` of them; there is room for what else fits into it. */
+static bool resize(exv_list *self, size_t wanted)
 {
     exv_heap *heap = exv_get_heap(self);
-    if (self->size > EXV_MAX_SIZE / (2 * sizeof(void *)))
-        return false;
-    void **items = exv_realloc(heap, self->items, (self->size + self->size / 8 + 4) * sizeof(void *));
+    void **items = exv_realloc(heap, self->items, wanted * sizeof *items);
     if (!items)
         return false;
+    size_t room = exv_usable_size(heap, items) / sizeof *items;
     self->items = items;
-    self->room = exv_usable_size(heap, items) / sizeof(void *);
+    self->room = (uint32_t)(room < MOST_ITEMS ? room : MOST_ITEMS);
     return true;
+}
+
+/* Room for one more, in a list without any. The first steps are 2 and 4; an eighth is added to a long list. */
+static bool grow(exv_list *self)
+{
+    size_t size = self->size;
+    if (size >= MOST_ITEMS)
+        return false;
+    return resize(self, size < 4 ? size + 2 : size + size / 8 + 4);
 }
 
 /* After items went: give back what is unused when that is most of it. It may stay if there is no memory to do so. */
 static void shrink(exv_list *self)
 {
-    if (self->room < 16 || self->size > self->room / 4)
-        return;
-    exv_heap *heap = exv_get_heap(self);
-    void **items = exv_realloc(heap, self->items, (self->size + 4) * sizeof(void *));
-    if (!items)
-        return;
-    self->items = items;
-    self->room = exv_usable_size(heap, items) / sizeof(void *);
+    if (self->room >= 16 && self->size <= self->room / 4)
+        (void)resize(self, (size_t)self->size + 4);
 }
 
 /* The place that `index` means, counted from the end if negative; false: there is none. */
 static bool place_of(const exv_list *self, ptrdiff_t index, size_t *place)
 {
-    size_t at = index < 0 ? self->size - (0 - (size_t)index) : (size_t)index; /* wraps to a large number */
-    if (at >= self->size)
+    size_t size = self->size;
+    size_t at = index < 0 ? size - (0 - (size_t)index) : (size_t)index; /* wraps to a large number */
+    if (at >= size)
         return false;
     *place = at;
     return true;

@@ -77,6 +77,49 @@ static void long_lists_grow_and_shrink(void **state)
     assert_repr_of_new(list, "[0, 1, 2]");
 }
 
+/* What a list takes, objects and blocks; items are small ints, which are there already. */
+static size_t bytes_of_list(exv_heap *heap, int size)
+{
+    exv_heap_stats before, after;
+    for (int i = 0; i < size; i++)
+        exv_decref(integer(heap, i));
+    exv_get_heap_stats(heap, &before);
+    exv_list *list = counting(heap, 0, size);
+    exv_get_heap_stats(heap, &after);
+    exv_decref(list);
+    return after.used_bytes - before.used_bytes;
+}
+
+static void short_lists_are_small(void **state)
+{
+    exv_heap *heap = *state;
+    assert_int_equal(bytes_of_list(heap, 0), 32);
+    assert_int_equal(bytes_of_list(heap, 2), 32 + 16);
+    assert_int_equal(bytes_of_list(heap, 4), 32 + 32);
+    assert_int_equal(bytes_of_list(heap, 8), 32 + 64);
+    for (int size = 9; size < 60; size++) /* longer ones in size classes farther apart */
+        assert_in_range(bytes_of_list(heap, size), 32 + size * 8, 32 + (size + size / 8 + 8) * 8);
+}
+
+#ifdef EXVI_STRESS
+static void no_list_is_longer_than_its_size_can_say(void **state)
+{
+    exv_heap *heap = *state;
+    exv_list *list = exv_list_new(heap);
+    void *none = exv_get_none(heap);
+    size_t most = (size_t)1 << 17; /* MOST_ITEMS of this build */
+    for (size_t i = 0; i < most; i++)
+        assert_ok(exv_list_append(list, none));
+    assert_int_equal(exv_list_append(list, none), EXV_NO_MEMORY);
+    assert_int_equal(exv_list_insert(list, 5, none), EXV_NO_MEMORY);
+    assert_message(heap, "MemoryError");
+    assert_int_equal(exv_list_size(list), most);
+    assert_ok(exv_list_delete(list, 0));
+    assert_ok(exv_list_append(list, none));
+    exv_decref(list);
+}
+#endif
+
 static void random_changes_as_in_an_array(void **state)
 {
     exv_heap *heap = *state;
@@ -224,6 +267,13 @@ static void reprs_and_comparisons_may_change_the_list(void **state)
             append(side ? list : other, b);
         }
     }
+    assert_false(equal(other, list)); /* the one on the right loses its items */
+    assert_int_equal(exv_list_size(list), 0);
+    for (int i = 0; i < 3; i++) {
+        breaker *b = exv_new(heap, &breaker_type);
+        b->list = list;
+        append(list, b);
+    }
     assert_false(equal(list, other));
     assert_int_equal(exv_list_size(list), 0);
     breaker *b = exv_new(heap, &breaker_type);
@@ -292,6 +342,10 @@ int main(void)
         value_test(items_and_indices),
         value_test(changes),
         value_test(long_lists_grow_and_shrink),
+        value_test(short_lists_are_small),
+#ifdef EXVI_STRESS
+        value_test(no_list_is_longer_than_its_size_can_say),
+#endif
         value_test(random_changes_as_in_an_array),
         value_test(lists_that_contain_themselves),
         value_test(equality),
