@@ -11,6 +11,7 @@
 #include "blocks.h"
 
 #include "platform.h"
+#include "thin.h"
 
 #include <assert.h>
 #include <string.h>
@@ -63,11 +64,18 @@ static exvi_page *first_page(void)
 
 /* ----------------------------------------------------------------- lists */
 
+/* A listed page wants to know when it is half empty, and of each further halving: see thin.h. */
+static int32_t next_wake(const exvi_page *page)
+{
+    int32_t tally = (int32_t)page->tally, half = page->capacity / 2;
+    return tally > half ? half : tally / 2;
+}
+
 static void list_page(exvi_bin *bin, exvi_page *page)
 {
     exv_assert(!page->listed && !page->current);
     page->listed = true;
-    page->wake = 0;
+    page->wake = next_wake(page);
     page->prev = NULL;
     page->next = bin->partial;
     if (bin->partial)
@@ -113,11 +121,12 @@ static const char *function_of(const exvi_page *page, const char *raw, const cha
     return page->kind == EXVI_OBJECT ? object : raw;
 }
 
+/* Zeros are what is left of a block whose page went back to the system. */
 static bool is_filled(const exvi_page *page, const void *block)
 {
     const unsigned char *bytes = block;
     for (size_t i = FILL_FROM; i < page->block_size; i++) {
-        if (bytes[i] != FILL)
+        if (bytes[i] != FILL && (bytes[i] != 0 || !page->hollow))
             return false;
     }
     return true;
@@ -191,6 +200,7 @@ static void set_up_page(exvi_page *page, exvi_kind kind, uint8_t bin, size_t blo
     page->tally = 0;
     exv_assert(!page->current && !page->listed && !page->young_listed);
     page->claimed = 0;
+    page->hollow = false;
     set_all_free(page);
 }
 
@@ -211,6 +221,7 @@ static void release_page(exvi_blocks *blocks, exvi_page *page)
 {
     exv_assert(page->tally == 0 && !page->current && !page->listed);
     exvi_page_unlist_young(blocks, page);
+    exvi_thin_forget(&blocks->regions, page);
     exvi_units_give(&blocks->regions, page);
 }
 
@@ -253,6 +264,7 @@ static void make_current(exvi_blocks *blocks, exvi_page *page)
     page->current = true;
     page->cursor = 0;
     blocks->bin[page->kind][page->bin].page = page;
+    exvi_thin_forget(&blocks->regions, page);
     if (page->kind == EXVI_OBJECT)
         exvi_page_list_young(blocks, page);
 }
@@ -349,14 +361,18 @@ void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size)
 void exvi_block_free_slow(exvi_page *page)
 {
     exvi_blocks *blocks = exvi_region_of(page)->blocks;
+    exvi_bin *bin = page->bin == EXVI_BIN_LARGE ? NULL : &blocks->bin[page->kind][page->bin];
     exv_assert(!page->current);
-    if (page->tally > 0) {
-        list_page(&blocks->bin[page->kind][page->bin], page);
-        return;
+    if (page->tally == 0) {
+        if (page->listed)
+            unlist_page(bin, page);
+        release_page(blocks, page);
+    } else if (!page->listed) {
+        list_page(bin, page);
+    } else {
+        page->wake = next_wake(page);
+        exvi_thin_note(&blocks->regions, page);
     }
-    if (page->listed)
-        unlist_page(&blocks->bin[page->kind][page->bin], page);
-    release_page(blocks, page);
 }
 
 bool exvi_block_resize(exvi_page *page, size_t size)
@@ -460,12 +476,13 @@ size_t exvi_blocks_trim(exvi_blocks *blocks)
         leave_current(blocks, page);
         release_page(blocks, page);
     }
-    return exvi_regions_trim(&blocks->regions);
+    return exvi_thin_trim(&blocks->regions) + exvi_regions_trim(&blocks->regions);
 }
 
 void exvi_blocks_settle(exvi_blocks *blocks)
 {
     exvi_regions_settle(&blocks->regions);
+    exvi_thin_settle(&blocks->regions);
 }
 
 /* ------------------------------------------------------------ sums and checks */
@@ -555,8 +572,10 @@ static const char *check_page(const exvi_blocks *blocks, const exvi_page *page)
         return "a page is current that its bin does not allocate from";
     if (page->current && page->kind == EXVI_OBJECT && !page->young_listed)
         return "a current page of objects is not in the list of young ones";
-    if (!page->current && !page->listed && page->tally <= page->wake)
-        return "a page with free blocks is in no list";
+    if (!page->current && page->tally <= page->wake)
+        return "a page missed its wake";
+    if (page->current && page->thin_bytes)
+        return "a page is allocated from and noted as thin";
     const char *wrong = check_bitmaps(page);
     return wrong ? wrong : check_fill(page);
 }
@@ -580,15 +599,19 @@ static const char *check_lists(const exvi_blocks *blocks, size_t listed, size_t 
 
 const char *exvi_blocks_check(const exvi_blocks *blocks)
 {
-    size_t listed = 0, young = 0;
+    size_t listed = 0, young = 0, thin = 0, hollow = 0;
     const char *wrong = exvi_regions_check(&blocks->regions);
     for (size_t i = 0; i < blocks->regions.count && !wrong; i++) {
         uint32_t unit = EXVI_META_UNITS;
         for (exvi_page *page; !wrong && (page = next_page(blocks->regions.sorted[i], &unit));) {
             listed += page->listed;
+            thin += page->thin_bytes;
+            hollow += page->purged_bytes;
             young += page->young_listed;
             wrong = check_page(blocks, page);
         }
     }
+    if (!wrong && (thin != blocks->regions.thin_bytes || hollow != blocks->regions.hollow_bytes))
+        return "the sum of what thin pages have free, or had, is wrong";
     return wrong ? wrong : check_lists(blocks, listed, young);
 }

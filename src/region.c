@@ -4,7 +4,7 @@
  * Single units are taken from the low end of a region, longer runs from the high end, so that both find room. A unit
  * that was resident is preferred, since the system need not clear it again.
  *
- * Units that came back stay resident ("dirty") as long as they are few against what is in use: see keep_units(). Above
+ * Units that came back stay resident ("dirty") as long as they are few against what is in use: see keep_bytes(). Above
  * that, whole huge pages go back to the system first, then what lies between live pages. If the heap then grows again
  * into memory it had given back, that much more is kept the next time; the wish fades with a half-life of seconds.
  *
@@ -25,12 +25,12 @@
 #ifdef EXVI_STRESS
 #define REGION_BYTES ((EXVI_META_UNITS + 40) * EXVI_UNIT_SIZE)
 #define RUN_MAX 20          /* units; longer runs get a region of their own */
-#define KEEP_MIN 2          /* dirty units that are always kept */
+#define KEEP_MIN ((size_t)2)  /* dirty units that are always kept */
 #define BATCH 3             /* units that one settling gives back */
 #else
 #define REGION_BYTES EXVI_REGION_SIZE
 #define RUN_MAX 256
-#define KEEP_MIN 64
+#define KEEP_MIN ((size_t)64)
 #define BATCH 256
 #endif
 
@@ -68,27 +68,15 @@ static uint32_t count_bits(const uint64_t *map, uint32_t first, uint32_t count)
     return sum;
 }
 
-/* The first bit with this value at `from` or behind it; EXVI_UNITS if there is none. */
-static uint32_t next_bit(const uint64_t *map, uint32_t from, bool value)
-{
-    while (from < EXVI_UNITS) {
-        uint64_t word = (value ? map[from / 64] : ~map[from / 64]) >> (from % 64);
-        if (word)
-            return from + (uint32_t)__builtin_ctzll(word);
-        from = (from / 64 + 1) * 64;
-    }
-    return EXVI_UNITS;
-}
-
 /* The highest place for a run of `count` ones; EXVI_UNITS if there is none. */
 static uint32_t last_run(const uint64_t *map, uint32_t count)
 {
     uint32_t found = EXVI_UNITS;
-    for (uint32_t first = next_bit(map, 0, true); first < EXVI_UNITS;) {
-        uint32_t end = next_bit(map, first, false);
+    for (uint32_t first = exvi_next_bit(map, 0, EXVI_UNITS, true); first < EXVI_UNITS;) {
+        uint32_t end = exvi_next_bit(map, first, EXVI_UNITS, false);
         if (end - first >= count)
             found = end - count;
-        first = next_bit(map, end, true);
+        first = exvi_next_bit(map, end, EXVI_UNITS, true);
     }
     return found;
 }
@@ -247,14 +235,6 @@ static bool add_shared_region(exvi_regions *regions, uint32_t units)
 
 /* ------------------------------------------------------- units come and go */
 
-/* Units become resident while others went back to the system: those would have been worth keeping. */
-static void regret_purges(exvi_regions *regions, size_t units)
-{
-    size_t regret = units < regions->purged_units ? units : regions->purged_units;
-    regions->purged_units -= regret;
-    regions->slack_units += regret;
-}
-
 /* Vacant units are now in use; what is in their entries is the caller's affair. */
 static void occupy(exvi_regions *regions, exvi_region *region, uint32_t first, uint32_t units)
 {
@@ -266,7 +246,7 @@ static void occupy(exvi_regions *regions, exvi_region *region, uint32_t first, u
     region->vacant_units -= units;
     regions->used_units += units;
     if (clean)
-        regret_purges(regions, clean + touch_slabs(regions, region, first, units));
+        exvi_regions_regret(regions, (clean + touch_slabs(regions, region, first, units)) << EXVI_UNIT_SHIFT);
     if (region->vacant_units > 0)
         link_roomy(regions, region);
     if (region->sparse && region->vacant_units <= total_units(region) / FULL_SHARE)
@@ -290,7 +270,7 @@ static uint32_t place_for(const exvi_region *region, uint32_t units)
         return EXVI_UNITS;
     if (units > 1)
         return last_run(region->vacant, units);
-    return next_bit(region->dirty_units ? region->dirty : region->vacant, 0, true);
+    return exvi_next_bit(region->dirty_units ? region->dirty : region->vacant, 0, EXVI_UNITS, true);
 }
 
 static exvi_page *take_vacant(exvi_regions *regions, uint32_t units)
@@ -391,23 +371,44 @@ bool exvi_units_resize(exvi_regions *regions, exvi_page *page, size_t units)
 
 /* --------------------------------------------------------- back to the system */
 
-static size_t keep_units(const exvi_regions *regions)
+void exvi_regions_regret(exvi_regions *regions, size_t bytes)
 {
-    size_t keep = regions->used_units / 4;
-    if (keep < regions->slack_units)
-        keep = regions->slack_units;
-    return keep < KEEP_MIN ? KEEP_MIN : keep;
+    size_t regret = bytes < regions->purged_bytes ? bytes : regions->purged_bytes;
+    regions->purged_bytes -= regret;
+    regions->slack_bytes += regret;
+}
+
+static size_t keep_bytes(const exvi_regions *regions)
+{
+    size_t used = (regions->used_units << EXVI_UNIT_SHIFT) - regions->thin_bytes - regions->hollow_bytes;
+    size_t keep = used / 4;
+    if (keep < regions->slack_bytes)
+        keep = regions->slack_bytes;
+    return keep < KEEP_MIN << EXVI_UNIT_SHIFT ? KEEP_MIN << EXVI_UNIT_SHIFT : keep;
 }
 
 static void fade_slack(exvi_regions *regions)
 {
-    uint64_t now = exvi_clock_ns();
-    if (now - regions->slack_ns >= 64 * HALF_LIFE_NS)
-        regions->slack_units = 0;
-    else
-        regions->slack_units >>= (now - regions->slack_ns) / HALF_LIFE_NS;
-    if (now - regions->slack_ns >= HALF_LIFE_NS)
+    uint64_t now = exvi_clock_ns(), lives = (now - regions->slack_ns) / HALF_LIFE_NS;
+    regions->slack_bytes = lives < 64 ? regions->slack_bytes >> lives : 0;
+    if (lives > 0)
         regions->slack_ns = now;
+}
+
+bool exvi_regions_exceed(exvi_regions *regions, size_t bytes)
+{
+    if (bytes <= keep_bytes(regions))
+        return false;
+    fade_slack(regions);
+    return bytes > keep_bytes(regions);
+}
+
+void exvi_regions_purge(exvi_regions *regions, char *start, size_t size)
+{
+    exvi_region *region = exvi_region_of(start);
+    if (is_huge(regions, region, (uint32_t)((size_t)(start - (char *)region) >> EXVI_UNIT_SHIFT)))
+        set_sparse(regions, region, true);
+    exvi_purge(start, size);
 }
 
 static void purge_run(exvi_regions *regions, exvi_region *region, uint32_t from, uint32_t to)
@@ -424,20 +425,20 @@ static void purge_run(exvi_regions *regions, exvi_region *region, uint32_t from,
 static size_t purge_region(exvi_regions *regions, exvi_region *region, size_t budget, bool slabs)
 {
     size_t purged = 0;
-    uint32_t first = next_bit(region->dirty, 0, true);
+    uint32_t first = exvi_next_bit(region->dirty, 0, EXVI_UNITS, true);
     while (first < EXVI_UNITS && purged < budget) {
-        uint32_t end = next_bit(region->dirty, first, false);
+        uint32_t end = exvi_next_bit(region->dirty, first, EXVI_UNITS, false);
         uint32_t from = slabs ? (first + SLAB_UNITS - 1) & ~(SLAB_UNITS - 1) : first;
         uint32_t to = slabs ? end & ~(SLAB_UNITS - 1) : end;
         if (from < to) {
             purge_run(regions, region, from, to);
             purged += to - from;
         }
-        first = next_bit(region->dirty, end, true);
+        first = exvi_next_bit(region->dirty, end, EXVI_UNITS, true);
     }
     if (is_empty(region))
         set_sparse(regions, region, false);
-    regions->purged_units += purged;
+    regions->purged_bytes += purged << EXVI_UNIT_SHIFT;
     return purged;
 }
 
@@ -452,7 +453,7 @@ static size_t unmap_empty(exvi_regions *regions, size_t most, size_t keep)
         unlink_roomy(regions, region);
         regions->empty--;
         regions->dirty_units -= region->dirty_units;
-        regions->purged_units += region->dirty_units;
+        regions->purged_bytes += (size_t)region->dirty_units << EXVI_UNIT_SHIFT;
         remove_region(regions, region);
     }
     return freed;
@@ -469,17 +470,17 @@ static size_t purge_round(exvi_regions *regions, size_t budget, bool slabs)
     return purged;
 }
 
+static bool too_many_are_dirty(exvi_regions *regions)
+{
+    return exvi_regions_exceed(regions, regions->dirty_units << EXVI_UNIT_SHIFT);
+}
+
 void exvi_regions_settle(exvi_regions *regions)
 {
-    if (regions->dirty_units <= keep_units(regions))
-        return;
-    fade_slack(regions);
-    if (regions->dirty_units <= keep_units(regions))
-        return;
-    if (unmap_empty(regions, 1, 1))
+    if (!too_many_are_dirty(regions) || unmap_empty(regions, 1, 1))
         return;
     size_t purged = purge_round(regions, BATCH, true);
-    if (purged < BATCH && regions->dirty_units > keep_units(regions))
+    if (purged < BATCH && too_many_are_dirty(regions))
         purge_round(regions, BATCH - purged, false);
 }
 
@@ -487,8 +488,8 @@ size_t exvi_regions_trim(exvi_regions *regions)
 {
     size_t bytes = unmap_empty(regions, SIZE_MAX, 1);
     bytes += purge_round(regions, SIZE_MAX, false) << EXVI_UNIT_SHIFT;
-    regions->slack_units = 0;
-    regions->purged_units = 0; /* the caller's wish, nothing to learn from */
+    regions->slack_bytes = 0;
+    regions->purged_bytes = 0; /* the caller's wish, nothing to learn from */
     return bytes;
 }
 

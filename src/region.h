@@ -43,6 +43,9 @@ typedef struct exvi_page {
     uint64_t young[2][32];   /* objects only: see generation.h */
     struct exvi_page *next, *prev; /* while listed */
     struct exvi_page *young_next, *young_prev;
+    uint32_t thin_bytes;     /* thin.c: free, and not purged, when the page was noted; 0: it is not */
+    uint32_t purged_bytes;   /* thin.c: of its free blocks, gone back to the system since it was current */
+    bool hollow;             /* thin.c: ever since it was set up */
 } exvi_page;
 
 struct exvi_blocks;
@@ -54,6 +57,7 @@ struct exvi_region {
     size_t small_bytes;              /* at the start, never huge pages */
     bool sparse;                     /* no huge pages for now: parts of some went back to the system */
     bool single;                     /* holds one page that is too long for a shared region, and goes with it */
+    uint32_t thin_pages;
     uint32_t vacant_units;
     uint32_t dirty_units;
     uint64_t vacant[EXVI_UNITS / 64];
@@ -72,8 +76,11 @@ typedef struct exvi_regions {
     size_t empty;                /* regions without a page */
     size_t hand;                 /* where the next purge goes on, an index of `sorted` */
     size_t used_units, dirty_units;
-    size_t purged_units;         /* units that went back and were not taken again */
-    size_t slack_units;          /* dirty units kept because earlier purges were regretted */
+    size_t thin_bytes;           /* of all noted pages */
+    size_t hollow_bytes;         /* sum of purged_bytes of all pages */
+    size_t thin_hand;            /* like hand */
+    size_t purged_bytes;         /* what went back and was not taken again */
+    size_t slack_bytes;          /* kept because earlier purges were regretted */
     uint64_t slack_ns;           /* when slack was last reduced */
 } exvi_regions;
 
@@ -93,12 +100,33 @@ bool exvi_units_resize(exvi_regions *regions, exvi_page *page, size_t units);
 exvi_region *exvi_regions_find(const exvi_regions *regions, const void *address);
 size_t exvi_regions_position(const exvi_regions *regions, const void *address);
 
+/* Is so much free memory more than is worth keeping? */
+bool exvi_regions_exceed(exvi_regions *regions, size_t bytes);
+
+/* Give a part of a page back; and: what was given back is resident again, keep more the next time. */
+void exvi_regions_purge(exvi_regions *regions, char *start, size_t size);
+void exvi_regions_regret(exvi_regions *regions, size_t bytes);
+
 /* Dirty units and empty regions go back to the system: all of them; or, when more is dirty than worth keeping, a
  * batch that takes about a millisecond. The result is in bytes. */
 size_t exvi_regions_trim(exvi_regions *regions);
 void exvi_regions_settle(exvi_regions *regions);
 
 const char *exvi_regions_check(const exvi_regions *regions); /* NULL, or which invariant is broken */
+
+/* The first bit with this value in [from, end) of a bitmap; `end` if there is none. */
+static inline uint32_t exvi_next_bit(const uint64_t *map, uint32_t from, uint32_t end, bool value)
+{
+    while (from < end) {
+        uint64_t word = (value ? map[from / 64] : ~map[from / 64]) >> (from % 64);
+        if (word)
+            from += (uint32_t)__builtin_ctzll(word);
+        if (word)
+            return from < end ? from : end;
+        from = (from / 64 + 1) * 64;
+    }
+    return end;
+}
 
 /* The page of a live block, given by any address in its first unit's reach: the start of any block will do. */
 static inline exvi_page *exvi_page_of(const void *address)
