@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 
 import exuvia
 
+STDIN = "<stdin>"
+
 
 def run(program: list[str], mode: str, pause_budget_ms: float, summary: bool, stats_file: str | None) -> None:
     if summary or stats_file:
@@ -24,7 +26,7 @@ def run(program: list[str], mode: str, pause_budget_ms: float, summary: bool, st
     if program[0] == "-m":
         _run_module(program[1:])
     elif program[0] == "-c":
-        _run_code(program[1], "<string>", ["-c", *program[2:]], "", None)
+        _run_code(program[1], ["-c", *program[2:]], "", None)
     else:
         _run_script(program)
 
@@ -77,32 +79,31 @@ def _run_script(words: list[str]) -> None:
     try:
         if path == "-":
             source: bytes | str = sys.stdin.read()
-            name = "<stdin>"
         else:
-            name = path
             with io.open_code(os.path.abspath(path)) as file:
                 source = file.read()
     except OSError as error:
         print(f"{sys.executable}: can't open file {os.path.abspath(path)!r}: [Errno {error.errno}] {error.strerror}",
               file=sys.stderr)
         sys.exit(2)
-    folder = "" if path == "-" else os.path.dirname(os.path.realpath(path))
-    _run_code(source, name, words, folder, None if path == "-" else path)
+    if path == "-":
+        _run_code(source, words, "", STDIN)
+    else:
+        _run_code(source, words, os.path.dirname(os.path.realpath(path)), os.path.abspath(path))
 
 
-def _run_code(source: bytes | str, name: str, argv: list[str], folder: str, file: str | None) -> None:
+def _run_code(source: bytes | str, argv: list[str], folder: str, file: str | None) -> None:
+    name = "<string>"
     sys.argv[:] = argv
     if not sys.flags.safe_path and sys.path:
         sys.path[0] = folder
     main = _new_main()
-    if name == "<stdin>":
-        main.__file__ = name
-        main.__cached__ = None  # type: ignore[assignment]
-    elif file is not None:
-        main.__file__ = os.path.abspath(file)
-        main.__cached__ = None  # type: ignore[assignment]
-        main.__loader__ = SourceFileLoader("__main__", main.__file__)
-        name = main.__file__
+    if file is not None:
+        main.__file__ = name = file
+        if file != STDIN:
+            main.__loader__ = SourceFileLoader("__main__", file)
+        if sys.version_info < (3, 15):
+            main.__cached__ = None  # type: ignore[assignment]
     global _command
     _command = sys.modules["__main__"]
     sys.modules["__main__"] = main
