@@ -186,10 +186,13 @@ void exvi_heap_leave(exv_heap *heap)
 
 void *exv_alloc(exv_heap *heap, size_t size)
 {
-    if (exvi_unlikely(size - 1 >= EXV_MAX_SIZE)) {
-        if (size > 0)
+    if (exvi_unlikely(size - 1 >= EXVI_POLICY_LARGE - 1)) {
+        if (size > EXV_MAX_SIZE)
             return NULL;
-        size = 1;
+        if (size == 0)
+            size = 1;
+        else
+            heap->schedule.ticks = 1;
     }
     exvi_heap_enter(heap, __func__);
     void *block = exvi_block_new(&heap->blocks, EXVI_RAW, size);

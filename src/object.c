@@ -81,6 +81,8 @@ static __attribute__((noinline)) void *new_object(exv_heap *heap, const exv_type
         heap->generations.count[0] -= tracked && heap->generations.count[0] > 0;
         return NULL;
     }
+    if (payload >= EXVI_POLICY_LARGE)
+        heap->schedule.ticks = 1;
     return set_up(heap, type, header, payload);
 }
 

@@ -62,17 +62,22 @@ static bool bytes_are_over(const exv_heap *heap)
            heap->allocated_bytes - schedule->last_full_bytes >= schedule->policy.every_bytes;
 }
 
-/* Nine tenths of the heap's own limit, or of the control group's, or tasks waiting for memory. */
+static bool is_near(uint64_t used_bytes, uint64_t limit_bytes)
+{
+    return limit_bytes && used_bytes > limit_bytes - limit_bytes / 10;
+}
+
+/* Nine tenths of the heap's own limit, or of the control group's, or tasks waiting for memory. Of the heap count the pages
+ * in use: its regions may reach the limit long before. */
 static bool memory_is_short(const exv_heap *heap)
 {
-    const exvi_arena *arena = &heap->blocks.regions.arena;
-    if (arena->limit_bytes && arena->held_bytes > arena->limit_bytes - arena->limit_bytes / 10)
+    const exvi_regions *regions = &heap->blocks.regions;
+    size_t units = regions->used_units + regions->count * EXVI_META_UNITS;
+    if (is_near((uint64_t)units << EXVI_UNIT_SHIFT, regions->arena.limit_bytes))
         return true;
     exvi_cgroup_state memory;
-    if (!exvi_cgroup_read(&memory))
-        return false;
-    return (memory.limit_bytes && memory.used_bytes > memory.limit_bytes - memory.limit_bytes / 10) ||
-           memory.pressure_percent > PRESSURE_PERCENT;
+    return exvi_cgroup_read(&memory) &&
+           (is_near(memory.used_bytes, memory.limit_bytes) || memory.pressure_percent > PRESSURE_PERCENT);
 }
 
 static bool pressure_is_due(exv_heap *heap, uint64_t now)
