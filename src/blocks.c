@@ -4,9 +4,6 @@
  * A bin allocates from its current page, word by word of the bitmap, until the page is full. The page then goes "away"
  * and comes back into the bin's list only when an eighth of it is free again, so that a bin does not change pages for
  * every single block. Frees of any page cost the same; only when `used` falls to `wake` is there more to do.
- *
- * In the checked build a free block holds FILL behind its first 16 bytes (an object's header stays readable for the
- * message about its second death); what wrote there is found when the block is allocated again, or by the check.
  */
 #include "blocks.h"
 
@@ -18,8 +15,6 @@
 
 #define MEDIUM_UNITS 8
 #define NEVER INT32_MAX      /* wake: no page has so many blocks */
-#define FILL 0xDD
-#define FILL_FROM ((size_t)16)
 
 #ifdef EXVI_STRESS
 #define AWAY_SHARE 32        /* a page comes back almost at once, or with a block of large size at the last */
@@ -113,58 +108,6 @@ void exvi_page_unlist_young(exvi_blocks *blocks, exvi_page *page)
         page->young_next->young_prev = page->young_prev;
 }
 
-/* ---------------------------------------------------------- checked build */
-
-#ifdef EXVI_CHECKED
-static const char *function_of(const exvi_page *page, const char *raw, const char *object)
-{
-    return page->kind == EXVI_OBJECT ? object : raw;
-}
-
-/* Zeros are what is left of a block whose page went back to the system. */
-static bool is_filled(const exvi_page *page, const void *block)
-{
-    const unsigned char *bytes = block;
-    for (size_t i = FILL_FROM; i < page->block_size; i++) {
-        if (bytes[i] != FILL && (bytes[i] != 0 || !page->hollow))
-            return false;
-    }
-    return true;
-}
-
-static void fill(const exvi_page *page, void *block)
-{
-    if (page->block_size > FILL_FROM && page->bin != EXVI_BIN_LARGE)
-        memset((char *)block + FILL_FROM, FILL, page->block_size - FILL_FROM);
-}
-
-static void fill_page(const exvi_page *page)
-{
-    for (uint32_t index = 0; index < page->capacity; index++)
-        fill(page, exvi_block_at(page, index));
-}
-
-void exvi_block_bury(exvi_page *page, void *block)
-{
-    const char *function = function_of(page, "exv_free", "exv_decref");
-    if (page->start == NULL)
-        exvi_die(function, "%p is not a block: nothing was ever allocated there", block);
-    uint32_t index = exvi_block_index(page, block);
-    if (index >= page->capacity || exvi_block_at(page, index) != block)
-        exvi_die(function, "%p points inside a block", block);
-    if (page->units == 0 || !(exvi_page_live(page, index / 64) >> (index % 64) & 1))
-        exvi_block_misused(page, block);
-    fill(page, block);
-}
-#else
-#define fill_page(page) ((void)0)
-#endif
-
-void exvi_block_misused(const exvi_page *page, const void *block)
-{
-    exvi_die(page->kind == EXVI_OBJECT ? "exv_decref" : "exv_free", "block %p was freed already", block);
-}
-
 /* ----------------------------------------------------------------- pages */
 
 /* An index is exact if the error of the reciprocal, less than one for each 16 bytes of block size, cannot add up to
@@ -213,7 +156,7 @@ static exvi_page *new_page(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
     if (!page)
         return NULL;
     set_up_page(page, kind, (uint8_t)bin, block_size);
-    fill_page(page);
+    exvi_page_bury(page);
     return page;
 }
 
@@ -351,10 +294,7 @@ void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size)
             return NULL;
     }
     void *block = exvi_page_pop(page);
-#ifdef EXVI_CHECKED
-    if (!is_filled(page, block))
-        exvi_die(function_of(page, "exv_alloc", "exv_new"), "block %p was written to after it was freed", block);
-#endif
+    exvi_block_dig(page, block);
     return block;
 }
 
@@ -545,19 +485,6 @@ static const char *check_bitmaps(const exvi_page *page)
     return NULL;
 }
 
-#ifdef EXVI_CHECKED
-static const char *check_fill(const exvi_page *page)
-{
-    for (uint32_t i = 0; i < page->capacity; i++) {
-        if (!(exvi_page_live(page, i / 64) >> (i % 64) & 1) && !is_filled(page, exvi_block_at(page, i)))
-            return "a block was written to after it was freed";
-    }
-    return NULL;
-}
-#else
-#define check_fill(page) NULL
-#endif
-
 static const char *check_page(const exvi_blocks *blocks, const exvi_page *page)
 {
     if (page->lead != 0 || page->capacity == 0 || page->start == NULL)
@@ -577,7 +504,7 @@ static const char *check_page(const exvi_blocks *blocks, const exvi_page *page)
     if (page->current && page->thin_bytes)
         return "a page is allocated from and noted as thin";
     const char *wrong = check_bitmaps(page);
-    return wrong ? wrong : check_fill(page);
+    return wrong ? wrong : exvi_page_check_buried(page);
 }
 
 static const char *check_lists(const exvi_blocks *blocks, size_t listed, size_t young)

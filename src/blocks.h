@@ -24,15 +24,13 @@
 #define EXVI_BLOCKS_H
 
 #include "die.h"
+#include "grave.h"
 #include "region.h"
 
 #define EXVI_FINE_MAX ((size_t)512) /* up to here size classes are 16 bytes apart, then four for each doubling */
 #define EXVI_SMALL_MAX ((size_t)8 << 10)
 #define EXVI_MEDIUM_MAX ((size_t)64 << 10)
 #define EXVI_BINS 60
-#define EXVI_BIN_LARGE 0xff
-
-typedef enum exvi_kind { EXVI_RAW, EXVI_OBJECT, EXVI_KINDS } exvi_kind;
 
 typedef struct exvi_bin {
     exvi_page *page;         /* allocated from; never NULL (exvi_page_none at first) */
@@ -53,8 +51,6 @@ void exvi_blocks_drop(exvi_blocks *blocks);                 /* all memory goes b
 /* What the inline functions below leave to do. */
 void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size);
 void exvi_block_free_slow(exvi_page *page);
-_Noreturn void exvi_block_misused(const exvi_page *page, const void *block);
-void exvi_block_bury(exvi_page *page, void *block);         /* checked build: before a free */
 
 /* Can the block be used with `size` bytes where it is? A large one is made longer or shorter if that helps. */
 bool exvi_block_resize(exvi_page *page, size_t size);
@@ -100,25 +96,6 @@ size_t exvi_bin_size(unsigned bin);
 static inline size_t exvi_block_size(const exvi_page *page)
 {
     return page->block_size;
-}
-
-static inline uint32_t exvi_block_index(const exvi_page *page, const void *block)
-{
-    size_t offset = (size_t)((const char *)block - page->start);
-    return (uint32_t)(((offset >> 4) * (uint64_t)page->reciprocal) >> 31);
-}
-
-static inline void *exvi_block_at(const exvi_page *page, uint32_t index)
-{
-    return page->start + index * page->block_size;
-}
-
-/* The live blocks of a word of the bitmaps, bits beyond the capacity excluded. */
-static inline uint64_t exvi_page_live(const exvi_page *page, uint32_t word)
-{
-    uint32_t rest = page->capacity - word * 64;
-    uint64_t live = ~page->free[word] & (rest < 64 ? ((uint64_t)1 << rest) - 1 : ~(uint64_t)0);
-    return word == page->cursor ? live & ~page->claimed : live;
 }
 
 /* The first claimed block; there is one. */

@@ -21,6 +21,10 @@
 #define EXVI_UNIT_SIZE ((size_t)1 << EXVI_UNIT_SHIFT)
 #define EXVI_UNITS 512 /* in 32 MiB; the table of every region has as many entries */
 
+typedef enum exvi_kind { EXVI_RAW, EXVI_OBJECT, EXVI_KINDS } exvi_kind; /* of what a block holds */
+
+#define EXVI_BIN_LARGE 0xff /* no size class: a page of one block */
+
 /* The first 64 bytes are what an allocation and a free look at. */
 typedef struct exvi_page {
     _Alignas(64) uint64_t claimed; /* blocks of the cursor's word that allocation may still hand out */
@@ -135,6 +139,25 @@ static inline exvi_page *exvi_page_of(const void *address)
     exvi_page *page = &region->page[((uintptr_t)address >> EXVI_UNIT_SHIFT) & (EXVI_UNITS - 1)];
     /* a branch, so that for the usual page nothing has to wait for `lead` */
     return __builtin_expect(page->lead != 0, 0) ? page - page->lead : page;
+}
+
+static inline uint32_t exvi_block_index(const exvi_page *page, const void *block)
+{
+    size_t offset = (size_t)((const char *)block - page->start);
+    return (uint32_t)(((offset >> 4) * (uint64_t)page->reciprocal) >> 31);
+}
+
+static inline void *exvi_block_at(const exvi_page *page, uint32_t index)
+{
+    return page->start + index * page->block_size;
+}
+
+/* The live blocks of a word of the bitmaps, bits beyond the capacity excluded. */
+static inline uint64_t exvi_page_live(const exvi_page *page, uint32_t word)
+{
+    uint32_t rest = page->capacity - word * 64;
+    uint64_t live = ~page->free[word] & (rest < 64 ? ((uint64_t)1 << rest) - 1 : ~(uint64_t)0);
+    return word == page->cursor ? live & ~page->claimed : live;
 }
 
 #endif

@@ -1,0 +1,153 @@
+/*
+ * test_grave: who frees twice, frees what is no block, or writes to what is free, ends with the right words.
+ *
+ * Each misuse runs in a process of its own, which must be aborted and must have said why.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "blocks.h"
+
+static exvi_blocks blocks;
+
+static int set_up(void **state)
+{
+    (void)state;
+    exvi_blocks_init(&blocks, &blocks, 0, true);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    exvi_blocks_drop(&blocks);
+    return 0;
+}
+
+static void *new_raw(size_t size)
+{
+    return exvi_block_new(&blocks, EXVI_RAW, size);
+}
+
+static void free_block(void *block)
+{
+    exvi_block_free(exvi_page_of(block), block);
+}
+
+/* Run `misuse` in a process of its own: it must be aborted, and its last words must contain `text`. */
+static void expect_death(void (*misuse)(void), const char *text)
+{
+    int ends[2], status;
+    char words[1024] = "";
+    size_t length = 0;
+    ssize_t got;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGABRT, SIG_DFL); /* cmocka's own handler would take it for a failed test */
+        dup2(ends[1], STDERR_FILENO);
+        misuse();
+        _exit(0);
+    }
+    close(ends[1]);
+    while ((got = read(ends[0], words + length, sizeof words - 1 - length)) > 0)
+        length += (size_t)got;
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    if (!strstr(words, text))
+        fail_msg("\"%s\" does not contain \"%s\"", words, text);
+}
+
+static void free_twice(void)
+{
+    char *block = new_raw(64);
+    new_raw(64);
+    free_block(block);
+    free_block(block);
+}
+
+static void free_object_twice(void)
+{
+    char *block = exvi_block_new(&blocks, EXVI_OBJECT, 64);
+    new_raw(64);
+    free_block(block);
+    free_block(block);
+}
+
+/* The last block of a page: with it the page went back, and its entry still tells. */
+static void free_twice_with_page(void)
+{
+    char *block = new_raw((size_t)1 << 20);
+    new_raw(64);
+    free_block(block);
+    free_block(block);
+}
+
+static void test_double_free(void **state)
+{
+    (void)state;
+    expect_death(free_twice, "exuvia: exv_free: block 0x");
+    expect_death(free_twice, "was freed already\n");
+    expect_death(free_object_twice, "exuvia: exv_decref: block 0x");
+    expect_death(free_twice_with_page, "was freed already\n");
+}
+
+#ifdef EXVI_CHECKED
+static void free_inside(void)
+{
+    free_block((char *)new_raw(64) + 16);
+}
+
+static void free_never_allocated(void)
+{
+    char *block = new_raw(64);
+    exvi_block_free(&exvi_region_of(block)->page[EXVI_UNITS / 16 + EXVI_META_UNITS], block + 4 * EXVI_HUGE_PAGE);
+}
+
+static void write_after_free(void)
+{
+    char *block = new_raw(64);
+    free_block(block);
+    block[63] = 1;
+    for (int i = 0; i < 2000; i++)
+        new_raw(64);
+}
+
+static void test_misuse(void **state)
+{
+    (void)state;
+    expect_death(free_inside, "points inside a block");
+    expect_death(free_never_allocated, "nothing was ever allocated there");
+    expect_death(write_after_free, "exuvia: exv_alloc: block 0x");
+    expect_death(write_after_free, "was written to after it was freed");
+    char *block = new_raw(64);
+    free_block(block);
+    block[15] = 1; /* an object's header may be read by its killer's message: not filled, not checked */
+    assert_null(exvi_blocks_check(&blocks));
+    block[16] ^= 1;
+    assert_string_equal(exvi_blocks_check(&blocks), "a block was written to after it was freed");
+    block[16] ^= 1;
+    assert_null(exvi_blocks_check(&blocks));
+}
+#endif
+
+int main(void)
+{
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_double_free),
+#ifdef EXVI_CHECKED
+        TEST(test_misuse),
+#endif
+    };
+    return cmocka_run_group_tests_name("grave", tests, NULL, NULL);
+}
