@@ -67,13 +67,18 @@ static bool is_near(uint64_t used_bytes, uint64_t limit_bytes)
     return limit_bytes && used_bytes > limit_bytes - limit_bytes / 10;
 }
 
-/* Nine tenths of the heap's own limit, or of the control group's, or tasks waiting for memory. Of the heap count the pages
- * in use: its regions may reach the limit long before. */
+/* Regions reach the limit long before they are full; but what is vacant may be in pieces, so not all of it counts as room. */
+static bool heap_is_near_its_limit(const exvi_regions *regions)
+{
+    size_t used_bytes = (regions->used_units + regions->count * EXVI_META_UNITS) << EXVI_UNIT_SHIFT;
+    return is_near(regions->arena.held_bytes, regions->arena.limit_bytes) &&
+           used_bytes >= regions->arena.held_bytes / 4 * 3;
+}
+
+/* Nine tenths of the heap's own limit, or of the control group's, or tasks waiting for memory. */
 static bool memory_is_short(const exv_heap *heap)
 {
-    const exvi_regions *regions = &heap->blocks.regions;
-    size_t units = regions->used_units + regions->count * EXVI_META_UNITS;
-    if (is_near((uint64_t)units << EXVI_UNIT_SHIFT, regions->arena.limit_bytes))
+    if (heap_is_near_its_limit(&heap->blocks.regions))
         return true;
     exvi_cgroup_state memory;
     return exvi_cgroup_read(&memory) &&
