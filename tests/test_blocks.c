@@ -1,5 +1,5 @@
 /*
- * test_blocks: size classes, reuse, generations' bits, look-up, walks, limits, and the check of all that.
+ * test_blocks: size classes, reuse, generations' bits, look-up, walks, and the check of all that.
  *
  * The model of the random test knows address, size and kind of each live block, and what was written to its ends. After
  * every phase the allocator's own check, its counts and its walk must agree with the model.
@@ -8,15 +8,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
 #include "blocks.h"
-#include "platform.h"
 
 static uint64_t random_state = 1;
 static uint64_t next_random(void)
@@ -58,16 +55,6 @@ static void expect_sound(void)
     const char *wrong = exvi_blocks_check(&blocks);
     if (wrong)
         fail_msg("%s", wrong);
-}
-
-static size_t resident_bytes(void)
-{
-    unsigned long total, resident;
-    FILE *file = fopen("/proc/self/statm", "r");
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%lu %lu", &total, &resident), 2);
-    fclose(file);
-    return resident * exvi_page_size();
 }
 
 /* ---------------------------------------------------------- size classes */
@@ -527,124 +514,6 @@ static void test_walk_while_changing(void **state)
     expect_sound();
 }
 
-/* ----------------------------------------------------------------- memory */
-
-/* 90 % of the objects are freed, the others are all in a tenth of the pages: memory goes down without being asked. */
-static void test_memory_returns(void **state)
-{
-    (void)state;
-    enum { COUNT = 1 << 20, SIZE = 64 };
-    static char *block[COUNT];
-    memset(block, 1, sizeof block);
-    size_t before = resident_bytes();
-    for (size_t i = 0; i < COUNT; i++) {
-        block[i] = new_raw(SIZE);
-        memset(block[i], 1, SIZE);
-    }
-    size_t full = resident_bytes() - before;
-    assert_true(full >= (size_t)COUNT * SIZE);
-    for (size_t i = 0; i < COUNT; i++) {
-        if ((uintptr_t)block[i] / EXVI_UNIT_SIZE % 10 != 0)
-            free_block(block[i]);
-    }
-    expect_sound();
-    size_t tables = blocks.regions.count * EXVI_META_UNITS * EXVI_UNIT_SIZE;
-    assert_true(resident_bytes() - before < full / 10 + full / 40 + ((size_t)5 << 20) + tables);
-    for (size_t i = 0; i < COUNT; i++) {
-        if ((uintptr_t)block[i] / EXVI_UNIT_SIZE % 10 == 0) {
-            assert_int_equal(block[i][SIZE - 1], 1);
-            free_block(block[i]);
-        }
-    }
-    exvi_blocks_trim(&blocks);
-    expect_sound();
-    assert_true(resident_bytes() - before < ((size_t)2 << 20) + 2 * EXVI_HUGE_PAGE);
-    assert_int_equal(blocks.regions.count, 1);
-}
-
-/* Resident bytes of the heap's own regions, whatever the rest of the process does. */
-static size_t resident_in_regions(void)
-{
-    static unsigned char map[EXVI_REGION_SIZE / 4096];
-    size_t pages = 0;
-    for (size_t i = 0; i < blocks.regions.count; i++) {
-        exvi_region *region = blocks.regions.sorted[i];
-        assert_int_equal(mincore(region, region->size, map), 0);
-        for (size_t j = 0; j < region->size / 4096; j++)
-            pages += map[j] & 1;
-    }
-    return pages * 4096;
-}
-
-static void test_tiny_heap(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < 10; i++)
-        memset(exvi_block_new(&blocks, EXVI_OBJECT, 24 + 16 * i), 0, 24 + 16 * i);
-#ifndef EXVI_CHECKED /* which fills whole pages */
-    assert_true(resident_in_regions() < 200 * 1024);
-#else
-    assert_true(resident_in_regions() < 2 * EXVI_HUGE_PAGE);
-#endif
-}
-
-/* The limit holds to the byte; what is free in pages that wait to come back is used before NULL is given. */
-static void test_limit(void **state)
-{
-    (void)state;
-    enum { MOST = 200000 };
-    static char *block[MOST];
-    size_t count = 0;
-    exvi_blocks_drop(&blocks);
-    exvi_blocks_init(&blocks, &blocks, (size_t)12 << 20, true);
-    while ((block[count] = new_raw(96)))
-        count++;
-    assert_true(count > ((size_t)10 << 20) / 96 / 2 && blocks.regions.arena.held_bytes <= (size_t)12 << 20);
-    expect_sound();
-    assert_null(new_raw(5000));
-    size_t freed = 0;
-    for (size_t i = 0; i < count; i += 300, freed++)
-        free_block(block[i]);
-    for (size_t i = 0; i < freed; i++)
-        assert_non_null(block[i * 300] = new_raw(96));
-    assert_null(new_raw(96));
-    expect_sound();
-    assert_true(blocks.regions.arena.held_bytes <= (size_t)12 << 20);
-    for (size_t i = 0; i < count; i++)
-        free_block(block[i]);
-    expect_sound();
-    block[0] = new_raw((size_t)8 << 20);
-    assert_non_null(block[0]);
-    assert_null(new_raw((size_t)8 << 20));
-    free_block(block[0]);
-}
-
-#ifdef EXVI_CHECKED
-static void test_faults(void **state)
-{
-    (void)state;
-    exvi_fault_set(EXVI_FAULT_BLOCK, 3, false);
-    assert_non_null(new_raw(16));
-    assert_non_null(new_raw(100000));
-    assert_null(new_raw(16));
-    assert_non_null(new_raw(16));
-    exvi_fault_set(EXVI_FAULT_BLOCK, 1, true);
-    assert_null(new_raw(16));
-    assert_null(new_raw(100000));
-    exvi_fault_set(EXVI_FAULT_BLOCK, 0, false);
-    expect_sound();
-    exvi_fault_set(EXVI_FAULT_MAP, 1, true);
-    while (new_raw(512))
-        continue;
-    assert_null(new_raw((size_t)50 << 20));
-    expect_sound();
-    exvi_fault_set(EXVI_FAULT_MAP, 0, false);
-    assert_non_null(new_raw(512));
-    assert_non_null(new_raw((size_t)50 << 20));
-    expect_sound();
-}
-#endif
-
 /* ------------------------------------------------------------------ check */
 
 /* Each invariant that is broken is seen. */
@@ -706,12 +575,6 @@ int main(void)
         TEST(test_young_list_is_emptied),
         TEST(test_find_hostile),
         TEST(test_walk_while_changing),
-        TEST(test_memory_returns),
-        TEST(test_tiny_heap),
-        TEST(test_limit),
-#ifdef EXVI_CHECKED
-        TEST(test_faults),
-#endif
         TEST(test_check_sees),
     };
     return cmocka_run_group_tests_name("blocks", tests, NULL, NULL);
