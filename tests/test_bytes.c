@@ -44,6 +44,7 @@ static void equality_and_hash(void **state)
     assert_true(equal(a, b));
     assert_false(equal(a, c));
     assert_false(equal(a, d));
+    assert_false(equal(d, a));
     assert_false(equal(a, text));
     assert_true(hash_of(a) == hash_of(b) && hash_of(a) == hash_of(a));
     assert_true(hash_of(a) != hash_of(c));

@@ -183,33 +183,63 @@ static void a_rescued_instance_is_whole(void **state)
     exv_decref(cls);
 }
 
-/* A simple object that dies with an instance and looks at it when the instance is cleared already. */
-static exv_instance *watched;
-static char seen[64];
+/* Simple objects that die with their instance and look at both when one is cleared already, or being cleared. */
+static exv_instance *watched[2];
+static int seen_whole, seen_cleared;
 
-static void look_at_instance(void *arg)
+static void look_at_instances(void *arg)
 {
-    exv_str *repr = NULL;
     (void)arg;
-    assert_ok(exv_repr(watched, &repr));
-    snprintf(seen, sizeof seen, "%.15s", exv_str_data(repr));
-    exv_decref(repr);
+    for (int i = 0; i < 2; i++) {
+        exv_str *repr = NULL;
+        assert_ok(exv_repr(watched[i], &repr));
+        seen_whole += strncmp(exv_str_data(repr), "<Node object at ", 16) == 0;
+        seen_cleared += strncmp(exv_str_data(repr), "<instance object at ", 20) == 0;
+        exv_decref(repr);
+    }
 }
 
 static void a_cleared_instance_can_be_looked_at(void **state)
 {
     exv_heap *heap = *state;
+    exv_gc_disable(heap);
+    exv_class *cls = new_class(heap, NULL, NULL);
+    for (int i = 0; i < 2; i++) {
+        watched[i] = exv_instance_new(cls);
+        void *witness = new_mortal(heap, NULL, look_at_instances, NULL);
+        assert_ok(exv_attr_set(watched[i], "witness", witness));
+        exv_decref(witness);
+    }
+    assert_ok(exv_attr_set(watched[0], "other", watched[1]));
+    assert_ok(exv_attr_set(watched[1], "other", watched[0]));
+    exv_decref(watched[0]);
+    exv_decref(watched[1]);
+    exv_decref(cls);
+    seen_whole = seen_cleared = 0;
+    assert_int_equal(exv_collect(heap, 2), 2);
+    assert_int_equal(seen_whole, 3); /* it is cleared itself, but its class goes last */
+    assert_int_equal(seen_cleared, 1);
+}
+
+static void an_instance_refers_to_its_class_and_attributes(void **state)
+{
+    exv_heap *heap = *state;
     exv_class *cls = new_class(heap, NULL, NULL);
     exv_instance *node = exv_instance_new(cls);
-    void *witness = new_mortal(heap, NULL, look_at_instance, NULL);
-    assert_ok(exv_attr_set(node, "self", node));
-    assert_ok(exv_attr_set(node, "witness", witness));
-    watched = node;
-    exv_decref(witness);
+    assert_ok(exv_attr_set(node, "cls", cls));
+    exv_list *referents = exv_gc_get_referents(heap, (void *[]){node}, 1);
+    size_t count[2] = {0};
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)exv_list_size(referents); i++) {
+        void *item;
+        assert_ok(exv_list_get(referents, i, &item));
+        count[0] += item == cls;
+        count[1] += exv_get_type(item) == &exv_str_type;
+    }
+    assert_int_equal(count[0], 2);
+    assert_int_equal(count[1], 1);
+    exv_decref(referents);
     exv_decref(node);
     exv_decref(cls);
-    assert_int_equal(exv_collect(heap, 2), 1);
-    assert_string_equal(seen, "<Node object at");
 }
 
 #ifdef EXVI_CHECKED
@@ -266,6 +296,7 @@ int main(void)
         value_test(in_a_cycle_it_waits_for_the_collector),
         value_test(a_rescued_instance_is_whole),
         value_test(a_cleared_instance_can_be_looked_at),
+        value_test(an_instance_refers_to_its_class_and_attributes),
 #ifdef EXVI_CHECKED
         value_test(no_memory),
 #endif

@@ -118,6 +118,29 @@ static void dicts_that_contain_themselves(void **state)
     assert_int_equal(exv_collect(heap, 2), 1);
 }
 
+/* At most what a dict of as many str takes in CPython 3.11 by sys.getsizeof() and the collector's header of 16. */
+static void dicts_are_small(void **state)
+{
+    exv_heap *heap = *state;
+    static const struct {
+        int size;
+        size_t exact, in_cpython;
+    } expected[] = {{0, 48, 80}, {2, 96, 200}, {5, 144, 200}, {10, 224, 288}, {21, 416, 480}, {42, 816, 848}, {200, 6192, 6592}};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        exv_heap_stats before, after;
+        for (int j = 0; j < expected[i].size; j++)
+            exv_decref(integer(heap, j));
+        exv_get_heap_stats(heap, &before);
+        exv_dict *dict = exv_dict_new(heap);
+        for (int j = 0; j < expected[i].size; j++)
+            put(dict, integer(heap, j), integer(heap, j));
+        exv_get_heap_stats(heap, &after);
+        exv_decref(dict);
+        assert_int_equal(after.used_bytes - before.used_bytes, expected[i].exact);
+        assert_true(expected[i].exact <= expected[i].in_cpython);
+    }
+}
+
 static void equality_ignores_order(void **state)
 {
     exv_heap *heap = *state;
@@ -131,6 +154,7 @@ static void equality_ignores_order(void **state)
     assert_false(equal(a, b));
     assert_ok(exv_dict_delete(b, integer(heap, 3)));
     assert_false(equal(a, b));
+    assert_false(equal(b, a));
     put(b, integer(heap, 300), integer(heap, -3));
     assert_false(equal(a, b));
     exv_decref(a);
@@ -294,6 +318,7 @@ int main(void)
         value_test(unhashable_keys),
         value_test(the_order_is_that_of_insertion),
         value_test(dicts_that_contain_themselves),
+        value_test(dicts_are_small),
         value_test(equality_ignores_order),
         value_test(tracked_from_the_first_value_that_may_cycle),
         value_test(destructors_may_change_the_dict),

@@ -83,6 +83,7 @@ static void equality_ignores_order(void **state)
     assert_true(equal(a, b));
     add(a, integer(heap, 10));
     assert_false(equal(a, b));
+    assert_false(equal(b, a));
     add(b, integer(heap, 11));
     assert_false(equal(a, b));
     exv_decref(a);

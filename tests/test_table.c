@@ -1,9 +1,10 @@
 /*
- * The hash table by itself: against a plain array, through all widths of its slots; with hashes that collide; and
- * with keys whose comparison changes the table.
+ * The hash table by itself: against a plain array, through all widths of its slots and all forms of its entries;
+ * with hashes that collide; and with keys whose comparison changes the table.
  */
 #include "value_makers.h"
 
+#include "str.h"
 #include "table.h"
 #include "value.h"
 
@@ -83,11 +84,16 @@ static exvi_entry *find(exv_heap *heap, exvi_table *table, key *k)
     return entry;
 }
 
+static void add_unsearched(exv_heap *heap, exvi_table *table, key *k)
+{
+    assert_ok(exvi_table_insert(heap, table, k, k->hash, k));
+    exv_decref(k);
+}
+
 static void add(exv_heap *heap, exvi_table *table, key *k)
 {
     assert_null(find(heap, table, k));
-    assert_ok(exvi_table_insert(heap, table, k, k->hash, k));
-    exv_decref(k);
+    add_unsearched(heap, table, k);
 }
 
 /* ---------------------------------------------------------------- sizes */
@@ -182,11 +188,86 @@ static void a_table_that_was_emptied_shrinks(void **state)
     drop_table(table);
 }
 
+/* ---------------------------------------------------------------- forms */
+
+/* Keys of four kinds in turn; those of the last do not tell their hash. */
+static void *key_of_kind(exv_heap *heap, int i)
+{
+    char name[16];
+    snprintf(name, sizeof name, "name %d", i);
+    void *made = i % 4 == 0   ? integer(heap, 1000 + i)
+                 : i % 4 == 1 ? (void *)text_of(heap, name)
+                 : i % 4 == 2 ? new_mortal(heap, NULL, NULL, NULL)
+                              : new_key(heap, (uint64_t)i, i);
+    return made;
+}
+
+static void check_found(exv_heap *heap, exvi_table *table, void *const *keys, int count, void *value)
+{
+    size_t position = 0;
+    assert_int_equal(table->live, count);
+    for (int i = 0; i < count; i++) {
+        exvi_entry *entry = NULL;
+        assert_ok(exvi_table_find(heap, table, keys[i], hash_of(keys[i]), &entry));
+        assert_non_null(entry);
+        assert_ptr_equal(entry->key, keys[i]);
+        assert_int_equal(exvi_table_position(table, entry), i);
+        assert_int_equal(exvi_table_hash(table, entry), hash_of(keys[i]));
+        assert_ptr_equal(exvi_table_value(table, entry), i == count - 1 ? value : NULL);
+        assert_ptr_equal(exvi_table_next(table, &position), entry);
+    }
+}
+
+/* An entry gets a hash or a value at any size, also where the table is full at the same time. */
+static void entries_widen_when_they_have_to(void **state)
+{
+    exv_heap *heap = *state;
+    enum { MOST = 50 };
+    void *keys[MOST + 1];
+    for (int kind = 0; kind < 8; kind++) {
+        for (int count = 0; count < MOST; count++) {
+            exvi_table *table = new_table(heap);
+            void *value = kind & 1 ? exv_get_none(heap) : NULL;
+            for (int i = 0; i <= count; i++) {
+                bool last = i == count;
+                keys[i] = key_of_kind(heap, last && kind & 2 ? 4 * i + 3 : 4 * i + (i + kind) % 3);
+                assert_ok(exvi_table_insert(heap, table, keys[i], hash_of(keys[i]), last ? value : NULL));
+                assert_int_equal(exvi_table_width(table), 1 + (last && kind & 1) + (last && kind & 2));
+            }
+            check_found(heap, table, keys, count + 1, value);
+            for (int i = 0; i <= count; i++)
+                exv_decref(keys[i]);
+            exvi_table_clear(heap, table);
+            assert_int_equal(exvi_table_width(table), 1);
+            drop_table(table);
+        }
+    }
+}
+
+/* Equal numbers are one key, whichever of them tells its hash. */
+static void hashes_of_different_types_agree(void **state)
+{
+    exv_heap *heap = *state;
+    for (int turn = 0; turn < 2; turn++) {
+        exvi_table *table = new_table(heap);
+        void *whole = integer(heap, 1000), *real = exv_float_new(heap, 1000.0);
+        void *first = turn ? whole : real, *second = turn ? real : whole;
+        assert_ok(exvi_table_insert(heap, table, first, hash_of(first), NULL));
+        exvi_entry *entry = NULL;
+        assert_ok(exvi_table_find(heap, table, second, hash_of(second), &entry));
+        assert_non_null(entry);
+        assert_ptr_equal(entry->key, first);
+        exv_decref(whole);
+        exv_decref(real);
+        drop_table(table);
+    }
+}
+
 /* The longest run of slots in use, which a search may have to go through; a table of 512 slots of 2 bytes. */
 static size_t longest_run(const exvi_table *table)
 {
     assert_int_equal(table->bits, 9);
-    const uint16_t *slots = (const uint16_t *)(const void *)(table->entries + 341);
+    const uint16_t *slots = (const uint16_t *)(const void *)exvi_table_at(table, table->room);
     size_t longest = 0, run = 0;
     for (size_t i = 0; i < 1024; i++) {
         run = slots[i % 512] ? run + 1 : 0;
@@ -241,6 +322,13 @@ static void put_it_in(void *arg)
     assert_ok(exvi_table_insert(p->heap, p->table, p->other, p->other->hash, NULL));
 }
 
+static void take_it_out(void *arg)
+{
+    plot *p = arg;
+    size_t position = 0;
+    exvi_table_remove(p->table, exvi_table_next(p->table, &position));
+}
+
 static void comparing_may_change_the_table(void **state)
 {
     exv_heap *heap = *state;
@@ -273,6 +361,14 @@ static void comparing_may_change_the_table(void **state)
     entry = find(heap, table, probe);
     assert_non_null(entry);
     assert_ptr_equal(entry->key, probe);
+
+    exvi_table_clear(heap, table);
+    meddler = new_key(heap, 1, 2); /* equal, but gone when that is known */
+    meddler->meddle = take_it_out;
+    meddler->arg = &p;
+    add_unsearched(heap, table, meddler);
+    assert_null(find(heap, table, probe));
+    assert_int_equal(table->live, 0);
     exv_decref(probe);
     drop_table(table);
 }
@@ -337,23 +433,42 @@ static void names_are_found_without_a_str(void **state)
     exvi_table *table = new_table(heap);
     char name[16];
     assert_null(exvi_table_find_text(heap, table, "n1", 2, 1));
-    for (uint64_t i = 0; i < 500; i++) {
-        snprintf(name, sizeof name, "n%d", (int)i);
-        assert_ok(exvi_table_insert_text(heap, table, name, i % 50, exv_get_none(heap)));
+    for (int i = 0; i < 500; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        uint64_t hash = exvi_str_hash_of(heap, name, strlen(name));
+        assert_ok(exvi_table_insert_text(heap, table, name, hash, exv_get_none(heap)));
     }
-    for (uint64_t i = 0; i < 500; i++) {
-        snprintf(name, sizeof name, "n%d", (int)i);
-        exvi_entry *entry = exvi_table_find_text(heap, table, name, strlen(name), i % 50);
+    for (int i = 0; i < 500; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        uint64_t hash = exvi_str_hash_of(heap, name, strlen(name));
+        exvi_entry *entry = exvi_table_find_text(heap, table, name, strlen(name), hash);
         assert_non_null(entry);
         assert_string_equal(exv_str_data(entry->key), name);
     }
-    assert_null(exvi_table_find_text(heap, table, "n1", 2, 2));
+    assert_null(exvi_table_find_text(heap, table, "n1", 1, exvi_str_hash_of(heap, "n", 1)));
     assert_int_equal(exvi_table_insert_text(heap, table, "\xff", 1, exv_get_none(heap)), EXV_UNICODE_ERROR);
     assert_int_equal(table->live, 500);
     drop_table(table);
 }
 
 #ifdef EXVI_CHECKED
+static void no_memory_to_widen(void **state)
+{
+    exv_heap *heap = *state;
+    exvi_table *table = new_table(heap);
+    void *number = integer(heap, 1000), *other = new_key(heap, 1, 1);
+    assert_ok(exvi_table_insert(heap, table, number, hash_of(number), NULL));
+    exvi_table before = *table;
+    exvi_fault_set(EXVI_FAULT_BLOCK, 1, true);
+    assert_int_equal(exvi_table_insert(heap, table, other, 1, NULL), EXV_NO_MEMORY);
+    assert_memory_equal(&before, table, sizeof before);
+    exvi_fault_set(EXVI_FAULT_BLOCK, 0, false);
+    assert_ok(exvi_table_insert(heap, table, other, 1, NULL));
+    exv_decref(number);
+    exv_decref(other);
+    drop_table(table);
+}
+
 static void no_memory(void **state)
 {
     exv_heap *heap = *state;
@@ -383,12 +498,15 @@ int main(void)
         value_test(all_widths_of_slots),
         value_test(random_changes_as_in_an_array),
         value_test(a_table_that_was_emptied_shrinks),
+        value_test(entries_widen_when_they_have_to),
+        value_test(hashes_of_different_types_agree),
         value_test(patterns_spread),
         value_test(comparing_may_change_the_table),
         value_test(a_failed_comparison_fails_the_search),
         value_test(dropping_may_change_the_table),
         value_test(names_are_found_without_a_str),
 #ifdef EXVI_CHECKED
+        value_test(no_memory_to_widen),
         value_test(no_memory),
 #endif
     };

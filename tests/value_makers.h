@@ -24,10 +24,23 @@ static inline int new_heap(void **state)
     return *state == NULL;
 }
 
+/* Blocks that are no objects: what the values have besides their payloads. */
+static inline size_t count_raw_blocks(exv_heap *heap)
+{
+    exv_heap_stats stats;
+    exv_get_heap_stats(heap, &stats);
+    return stats.live_blocks - stats.live_objects;
+}
+
 static inline int free_heap(void **state)
 {
+    enum { OF_THE_HEAP = 1 }; /* the table of weak references */
     exv_heap *heap = *state;
     exv_collect(heap, 2);
+    if (count_raw_blocks(heap) > OF_THE_HEAP) {
+        print_error("%zu blocks left over\n", count_raw_blocks(heap));
+        return 1;
+    }
     const char *defect = exv_heap_check(heap);
     size_t left = exv_heap_free(heap);
     if (defect)
