@@ -136,8 +136,9 @@ static void test_heaps_share_nothing(void **state)
         workers[i].number = i + 1;
         assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
     }
-    for (unsigned i = 0; i < THREADS; i++) {
+    for (unsigned i = 0; i < THREADS; i++)
         assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+    for (unsigned i = 0; i < THREADS; i++) {
         assert_int_equal(workers[i].wrong, 0);
         assert_int_equal(exv_heap_free(workers[i].heap), 0); /* from another thread than made it */
     }
