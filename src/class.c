@@ -107,7 +107,7 @@ exv_status exv_attr_get(exv_instance *self, const char *name, void **result)
     const exvi_entry *entry = find(self, name, &hash);
     if (!entry)
         return attribute_error(self, name);
-    *result = entry->value;
+    *result = exvi_table_value(&self->attributes, entry);
     return EXV_OK;
 }
 

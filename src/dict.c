@@ -58,7 +58,7 @@ exv_status exv_dict_get(exv_dict *self, void *key, void **value)
         return status;
     if (!entry)
         return key_error(exv_get_heap(self), key);
-    *value = entry->value;
+    *value = exvi_table_value(&self->table, entry);
     return EXV_OK;
 }
 
@@ -119,7 +119,7 @@ bool exv_dict_next(exv_dict *self, size_t *position, void **key, void **value)
     if (key)
         *key = entry->key;
     if (value)
-        *value = entry->value;
+        *value = exvi_table_value(&self->table, entry);
     return true;
 }
 
@@ -165,13 +165,13 @@ static exv_status dict_equal(void *object, void *other, bool *result)
     size_t position = 0;
     *result = a->table.live == b->table.live;
     for (exvi_entry *entry; status == EXV_OK && *result && (entry = exvi_table_next(&a->table, &position));) {
-        void *key = exv_incref(entry->key), *value = exv_incref(entry->value);
+        void *key = exv_incref(entry->key), *value = exv_incref(exvi_table_value(&a->table, entry));
         exvi_entry *counterpart;
-        status = exvi_table_find(exv_get_heap(b), &b->table, key, entry->hash, &counterpart);
+        status = exvi_table_find(exv_get_heap(b), &b->table, key, exvi_table_hash(&a->table, entry), &counterpart);
         if (status == EXV_OK && !counterpart)
             *result = false;
         if (status == EXV_OK && counterpart) {
-            void *other_value = exv_incref(counterpart->value);
+            void *other_value = exv_incref(exvi_table_value(&b->table, counterpart));
             status = exvi_is_same(value, other_value, result);
             exv_decref(other_value);
         }

@@ -49,7 +49,7 @@ exv_status exv_name_get(exv_names *self, const char *name, void **value)
     const exvi_entry *entry = find(self, name, &hash);
     if (!entry)
         return name_error(self, name);
-    *value = entry->value;
+    *value = exvi_table_value(&self->table, entry);
     return EXV_OK;
 }
 
@@ -85,7 +85,7 @@ bool exv_name_next(exv_names *self, size_t *position, const char **name, void **
     if (name)
         *name = exv_str_data(entry->key);
     if (value)
-        *value = entry->value;
+        *value = exvi_table_value(&self->table, entry);
     return true;
 }
 

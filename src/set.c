@@ -122,7 +122,7 @@ static exv_status set_equal(void *object, void *other, bool *result)
     for (exvi_entry *entry; status == EXV_OK && *result && (entry = exvi_table_next(&a->table, &position));) {
         void *key = exv_incref(entry->key);
         exvi_entry *counterpart;
-        status = exvi_table_find(exv_get_heap(b), &b->table, key, entry->hash, &counterpart);
+        status = exvi_table_find(exv_get_heap(b), &b->table, key, exvi_table_hash(&a->table, entry), &counterpart);
         if (status == EXV_OK)
             *result = counterpart != NULL;
         exv_decref(key);

@@ -210,6 +210,11 @@ bool exvi_str_is(const exv_str *self, const char *utf8, size_t size)
     return self->size == size && memcmp(self->data, utf8, size) == 0;
 }
 
+bool exvi_str_has(const exv_str *self, uint64_t hash, const char *utf8, size_t size)
+{
+    return (self->hash == hash || self->hash == 0) && exvi_str_is(self, utf8, size);
+}
+
 /* ------------------------------------------------ repr, equality, hashing */
 
 static char quote_of(const exv_str *self)

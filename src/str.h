@@ -17,4 +17,7 @@ uint64_t exvi_str_hash_of(exv_heap *heap, const char *utf8, size_t size);
 
 bool exvi_str_is(const exv_str *self, const char *utf8, size_t size);
 
+/* The same, quick to say no, with the hash of the text. */
+bool exvi_str_has(const exv_str *self, uint64_t hash, const char *utf8, size_t size);
+
 #endif
