@@ -81,11 +81,11 @@ size_t exvi_page_size(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* 0 when `size` is 0 or too large to be rounded up to whole pages. */
+/* 0 when `size` is 0, or so large that the sum wraps around: to less than a page. */
 static size_t whole_pages(size_t size)
 {
     size_t mask = exvi_page_size() - 1;
-    return size > SIZE_MAX - mask ? 0 : (size + mask) & ~mask;
+    return (size + mask) & ~mask;
 }
 
 static void *map_anonymous(size_t size, int sharing)
@@ -368,8 +368,8 @@ static void lower_priority(void)
 static void set_watchdog(uint64_t deadline_ns)
 {
     uint64_t us = deadline_ns / 1000 < 1 ? 1 : deadline_ns / 1000;
-    uint64_t seconds = us / 1000000 < INT32_MAX ? us / 1000000 : INT32_MAX;
-    struct itimerval timer = {.it_value = {.tv_sec = (time_t)seconds, .tv_usec = (suseconds_t)(us % 1000000)}};
+    struct itimerval timer = {
+        .it_value = {.tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000)}};
     setitimer(ITIMER_REAL, &timer, NULL);
     set_blocked_signals(~((uint64_t)1 << (SIGALRM - 1)));
 }
