@@ -61,6 +61,6 @@ def test_archives_define_nothing_foreign(build, run):
 def test_every_public_function_is_tested(source):
     declared = set(declared_names((source / "include/exuvia.h").read_text()))
     words = set()
-    for path in itertools.chain(source.glob("tests/*.c"), source.glob("examples/*.c")):
+    for path in itertools.chain(source.glob("tests/**/*.[ch]"), source.glob("examples/*.c")):
         words |= set(re.findall(r"\bexv_\w+", path.read_text()))
     assert sorted(declared - words) == []
