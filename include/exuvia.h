@@ -117,8 +117,9 @@ typedef struct exv_type {
      *  is "<NAME object at 0x...>". */
     struct exv_str *(*repr)(void *self);
 
-    /** Equality and hash for dict keys and set members. Both or neither; the
-     *  default is identity. An unhashable type returns EXV_TYPE_ERROR. */
+    /** Equality and hash for dict keys and set members; the default is identity.
+     *  equal is asked of two objects of this type only. A type with equal but
+     *  without hash is unhashable, as is one whose hash returns EXV_TYPE_ERROR. */
     exv_status (*equal)(void *self, void *other, bool *result);
     exv_status (*hash)(void *self, uint64_t *result);
 } exv_type;
@@ -132,7 +133,8 @@ typedef struct exv_type {
     do {                              \
         void *exv_dropped_ = (field); \
         (field) = NULL;               \
-        exv_decref(exv_dropped_);     \
+        if (exv_dropped_)             \
+            exv_decref(exv_dropped_); \
     } while (0)
 
 /* -------------------------------------------------------------- objects */
