@@ -179,6 +179,7 @@ static inline void claim(exvi_page *page, uint32_t word)
     page->cursor = (uint16_t)word;
     page->claimed = claimed;
     page->claimed_start = exvi_block_at(page, word * 64);
+    exvi_region_of(page)->blocks->claimed_bytes += (uint64_t)__builtin_popcountll(claimed) * page->block_size;
     if (page->kind == EXVI_OBJECT) {
         page->young[0][word] |= claimed;
         page->young[1][word] &= ~claimed;
@@ -217,6 +218,7 @@ static void leave_current(exvi_blocks *blocks, exvi_page *page)
 {
     uint32_t used = used_of(page), share = page->capacity / AWAY_SHARE;
     page->free[page->cursor] |= page->claimed;
+    exvi_region_of(page)->blocks->claimed_bytes -= (uint64_t)__builtin_popcountll(page->claimed) * page->block_size;
     page->claimed = 0;
     blocks->allocations += (uint64_t)(used - page->tally);
     page->tally = used;
@@ -390,6 +392,16 @@ size_t exvi_blocks_next(const exvi_blocks *blocks, exvi_kind kind, exvi_block_cu
         cursor->address = (uintptr_t)region + region->size;
     }
     return count;
+}
+
+uint64_t exvi_blocks_allocated_bytes(const exvi_blocks *blocks)
+{
+    uint64_t bytes = blocks->claimed_bytes;
+    for (unsigned i = 0; i < EXVI_KINDS * EXVI_BINS; i++) {
+        const exvi_page *page = blocks->bin[i / EXVI_BINS][i % EXVI_BINS].page;
+        bytes -= (uint64_t)__builtin_popcountll(page->claimed) * page->block_size;
+    }
+    return bytes;
 }
 
 /* -------------------------------------------------- all blocks: begin to end */

@@ -41,6 +41,7 @@ typedef struct exvi_blocks {
     exvi_bin bin[EXVI_KINDS][EXVI_BINS];
     exvi_page *young;        /* object pages that may have young bits */
     void *owner;             /* the exv_heap */
+    uint64_t claimed_bytes;  /* ever */
     uint64_t allocations;    /* those still possible in current pages included; see exvi_blocks_count() */
     exvi_regions regions;
 } exvi_blocks;
@@ -82,6 +83,9 @@ typedef struct exvi_blocks_sum {
     uint64_t allocations, frees;
 } exvi_blocks_sum;
 void exvi_blocks_count(const exvi_blocks *blocks, exvi_blocks_sum *sum); /* walks the pages */
+
+/* Bytes of all blocks ever allocated, as large as their size classes. */
+uint64_t exvi_blocks_allocated_bytes(const exvi_blocks *blocks);
 
 /* Size classes, for sizes from 1 to EXVI_MEDIUM_MAX. */
 static inline unsigned exvi_bin_of(size_t size)

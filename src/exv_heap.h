@@ -28,7 +28,6 @@ struct exv_heap {
     exvi_blocks blocks;
     exvi_generations generations;
     exvi_schedule schedule;
-    uint64_t allocated_bytes;  /* as asked for, blocks and objects, ever */
     void *deferred;            /* objects whose references are still to be dropped; linked through their headers */
     unsigned depth;            /* of nested deaths */
     exvi_weakrefs weakrefs;

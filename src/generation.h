@@ -17,10 +17,13 @@
 
 #define EXVI_OLDEST (EXV_GENERATIONS - 1)
 
+/* As the trigger: the next birth of a tracked object asks the policy, whatever the count. */
+#define EXVI_ALARM 0
+
 typedef struct exvi_generations {
     uint32_t count[EXV_GENERATIONS];
     uint32_t threshold[EXV_GENERATIONS];
-    uint32_t trigger;            /* threshold[0], or UINT32_MAX when nothing is to start by count */
+    uint32_t trigger;            /* threshold[0], or UINT32_MAX when nothing is to start by count, or EXVI_ALARM */
     uint64_t births, deaths;     /* objects tracked, and no more; apart, so that neither waits for the other */
     size_t frozen;
     uint64_t long_lived_total;   /* survivors of the last full collection */

@@ -192,11 +192,10 @@ void *exv_alloc(exv_heap *heap, size_t size)
         if (size == 0)
             size = 1;
         else
-            heap->schedule.ticks = 1;
+            exvi_policy_alarm(heap);
     }
     exvi_heap_enter(heap, __func__);
     void *block = exvi_block_new(&heap->blocks, EXVI_RAW, size);
-    heap->allocated_bytes += size;
     exvi_heap_leave(heap);
     return block;
 }

@@ -38,7 +38,6 @@ static inline void *set_up(exv_heap *heap, const exv_type *type, exvi_header *he
 {
     bool tracked = type->visit != NULL;
     heap->generations.births += tracked;
-    heap->allocated_bytes += sizeof *header + payload;
     header->type = type;
     header->refcount = 1;
     header->flags = tracked ? EXVI_TRACKED : 0;
@@ -52,7 +51,7 @@ static inline void *new_at_hand(exv_heap *heap, const exv_type *type, size_t pay
 {
     exvi_generations *g = &heap->generations;
     bool tracked = type->visit != NULL;
-    if (tracked && exvi_unlikely(g->count[0] >= g->trigger || heap->schedule.ticks <= 1))
+    if (tracked && exvi_unlikely(g->count[0] >= g->trigger))
         return NULL;
     if (exvi_unlikely(payload > EXVI_FINE_MAX - sizeof(exvi_header))) /* the sum below must not overflow */
         return NULL;
@@ -60,7 +59,6 @@ static inline void *new_at_hand(exv_heap *heap, const exv_type *type, size_t pay
     if (exvi_unlikely(!header))
         return NULL;
     g->count[0] += tracked;
-    heap->schedule.ticks -= tracked;
     return set_up(heap, type, header, payload);
 }
 
@@ -82,7 +80,7 @@ static __attribute__((noinline)) void *new_object(exv_heap *heap, const exv_type
         return NULL;
     }
     if (payload >= EXVI_POLICY_LARGE)
-        heap->schedule.ticks = 1;
+        exvi_policy_alarm(heap);
     return set_up(heap, type, header, payload);
 }
 
@@ -273,7 +271,7 @@ static bool last_rites(exv_heap *heap, void *object)
     return true;
 }
 
-static void end_life(exv_heap *heap, void *object)
+static inline __attribute__((always_inline)) void end_life(exv_heap *heap, void *object)
 {
     exvi_header *header = exvi_header_of(object);
     bool usual = !header->type->finalize && !(header->flags & EXVI_FROZEN);
@@ -296,6 +294,12 @@ static void leave_rare_state(exv_heap *heap, void *object)
     heap->collector.unreachable--;
 }
 
+static __attribute__((noinline)) void end_deferred(exv_heap *heap)
+{
+    while (heap->deferred && heap->depth == 1)
+        end_life(heap, take_put_off(heap));
+}
+
 /* The last reference, which is still counted, is given up. */
 static void die(void *object)
 {
@@ -306,8 +310,8 @@ static void die(void *object)
     if (exvi_likely(heap->depth < DEPTH_LIMIT)) {
         heap->depth++;
         end_life(heap, object);
-        while (heap->deferred && heap->depth == 1)
-            end_life(heap, take_put_off(heap));
+        if (exvi_unlikely(heap->deferred != NULL))
+            end_deferred(heap);
         heap->depth--;
     } else {
         put_off(heap, object);

@@ -8,8 +8,10 @@
 
 #ifdef EXVI_STRESS
 enum { TICKS = 3 };
+#elif defined EXVI_CHECKED
+enum { TICKS = 1024 }; /* every birth counts here */
 #else
-enum { TICKS = 1024 }; /* some 20 microseconds of allocating */
+enum { TICKS = 64 }; /* 64 objects each, often: some 50 microseconds of allocating */
 #endif
 static const uint64_t PRESSURE_CHECK_NS = 100000000;   /* reading the control group costs some 20 microseconds */
 static const uint64_t PRESSURE_REPEAT_NS = 1000000000;
@@ -24,7 +26,7 @@ void exvi_policy_note_full(exv_heap *heap)
 {
     exvi_schedule *schedule = &heap->schedule;
     schedule->last_full_ns = exvi_clock_ns();
-    schedule->last_full_bytes = heap->allocated_bytes;
+    schedule->last_full_bytes = exvi_blocks_allocated_bytes(&heap->blocks);
 }
 
 /* ---------------------------------------------------------------- where */
@@ -50,6 +52,12 @@ static size_t collect_fully(exv_heap *heap)
 
 /* ----------------------------------------------------------------- when */
 
+/* Nothing was allocated since the last full collection. */
+static bool nothing_new(const exv_heap *heap)
+{
+    return exvi_blocks_allocated_bytes(&heap->blocks) == heap->schedule.last_full_bytes;
+}
+
 static bool interval_is_over(const exvi_schedule *schedule, uint64_t now)
 {
     return schedule->policy.every_ns && now - schedule->last_full_ns >= schedule->policy.every_ns;
@@ -59,7 +67,7 @@ static bool bytes_are_over(const exv_heap *heap)
 {
     const exvi_schedule *schedule = &heap->schedule;
     return schedule->policy.every_bytes &&
-           heap->allocated_bytes - schedule->last_full_bytes >= schedule->policy.every_bytes;
+           exvi_blocks_allocated_bytes(&heap->blocks) - schedule->last_full_bytes >= schedule->policy.every_bytes;
 }
 
 static bool is_near(uint64_t used_bytes, uint64_t limit_bytes)
@@ -91,7 +99,7 @@ static bool pressure_is_due(exv_heap *heap, uint64_t now)
     if (!schedule->policy.on_pressure || now - schedule->pressure_checked_ns < PRESSURE_CHECK_NS)
         return false;
     schedule->pressure_checked_ns = now;
-    if (schedule->last_full_bytes == heap->allocated_bytes ||
+    if (nothing_new(heap) ||
         now - schedule->pressure_full_ns < PRESSURE_REPEAT_NS || !memory_is_short(heap))
         return false;
     schedule->pressure_full_ns = now;
@@ -123,9 +131,11 @@ static void do_counts(exv_heap *heap)
 
 void exvi_policy_step(exv_heap *heap)
 {
-    bool slow = heap->schedule.ticks == 0;
-    if (slow)
+    bool slow = heap->schedule.ticks == 0 || heap->generations.trigger == EXVI_ALARM;
+    if (slow) {
         heap->schedule.ticks = TICKS;
+        exvi_generation_arm(&heap->generations, heap->collector.enabled);
+    }
     if (heap->collector.running)
         return;
     exvi_background_step(heap, false, NULL);
@@ -136,9 +146,14 @@ void exvi_policy_step(exv_heap *heap)
     do_counts(heap);
 }
 
+void exvi_policy_alarm(exv_heap *heap)
+{
+    heap->generations.trigger = EXVI_ALARM;
+}
+
 bool exvi_policy_rescue(exv_heap *heap)
 {
-    if (!heap->collector.enabled || heap->collector.running || heap->schedule.last_full_bytes == heap->allocated_bytes)
+    if (!heap->collector.enabled || heap->collector.running || nothing_new(heap))
         return false;
     return exvi_collect_generation(heap, EXVI_OLDEST) > 0;
 }
@@ -173,7 +188,7 @@ size_t exv_idle(exv_heap *heap)
     size_t found = 0;
     if (heap->flight.active)
         exvi_background_step(heap, false, &found);
-    else if (heap->schedule.policy.on_idle && heap->allocated_bytes != heap->schedule.last_full_bytes)
+    else if (heap->schedule.policy.on_idle && !nothing_new(heap))
         found = collect_fully(heap);
     exvi_heap_leave(heap);
     return found;
