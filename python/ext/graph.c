@@ -52,7 +52,7 @@ static size_t next_root(void *arg, void **objects, size_t room)
 static uint64_t refcount(void *arg, void *object)
 {
     (void)arg;
-    return exvi_layout_immortal(object) ? EXVI_HELD : (uint64_t)Py_REFCNT((PyObject *)object);
+    return (uint64_t)Py_REFCNT((PyObject *)object); /* of an immortal object: more than all references from inside */
 }
 
 static bool should_stop(void *arg)

@@ -115,9 +115,7 @@ static void put_back(void)
 static void failed(void)
 {
     schedule.failures++;
-    schedule.pass = 1u << (schedule.failures < 5 ? schedule.failures : 5);
-    if (schedule.failures >= PATIENCE)
-        leave_to_stock();
+    schedule.pass = 1u << (schedule.failures < PATIENCE ? schedule.failures : PATIENCE);
 }
 
 static void abandon(exvi_fallback why)
@@ -163,7 +161,7 @@ static void after_generation_1(void)
     bool stress = schedule.mode == EXVI_MODE_STRESS;
     bool idle = exvi_flight_now() == EXVI_FLIGHT_IDLE;
     if (idle && (schedule.mode == EXVI_MODE_INLINE || (schedule.mode == EXVI_MODE_AUTO && is_small()) ||
-                 schedule.failures >= PATIENCE)) {
+                 schedule.failures >= PATIENCE)) { /* until it has collected fully once */
         leave_to_stock();
         return;
     }

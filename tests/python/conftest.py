@@ -18,14 +18,18 @@ from exuvia import _core
 class Node:
     pass
 
-def make_cycles(count):
-    '''Dead cycles of two objects, and the weak references to them.'''
-    references = []
-    for i in range(count):
-        node = Node()
-        node.peer = [node, i]
-        references.append(weakref.ref(node))
-    return references
+def age():
+    '''What lives is old now: a young collection does not look at it.'''
+    gc.collect(1)
+
+def make_cycles(count, old=True):
+    '''Dead cycles of two objects, and the weak references to them. Old: only a full collection finds them, or we.'''
+    nodes = [Node() for i in range(count)]
+    for node in nodes:
+        node.peer = [node, count]
+    if old:
+        age()
+    return [weakref.ref(node) for node in nodes]
 
 def dead(references):
     return sum(reference() is None for reference in references)

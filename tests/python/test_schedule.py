@@ -44,7 +44,7 @@ gc.set_threshold(200, 5, 5)
 keep = []
 for i in range(20000):
     keep.append([i])
-    make_cycles(1)
+    make_cycles(1, old=False)
 stats = exuvia.stats()
 assert stats.started == 1, stats        # the trial
 assert stats.full_collections > 0
@@ -69,12 +69,19 @@ def test_nothing_is_done_where_collection_is_off(python):
 gc.disable()
 keep = [[i] for i in range(1000000)]
 make_cycles(1000)
+for _ in range(30):
+    gc.collect(1)                       # by hand, so that the counts and the rule would be there
 assert exuvia.stats().started == 1
 gc.enable()
 gc.set_threshold(0)
 keep += [[i] for i in range(1000000)]
+for _ in range(30):
+    gc.collect(1)
 assert exuvia.stats().started == 1
 assert gc.get_threshold()[0] == 0
+gc.set_threshold(700, 10, 10)
+keep += [[i] for i in range(1000000)]
+assert exuvia.stats().started > 1
 """)
 
 
@@ -112,10 +119,11 @@ def test_eight_cycles(python):
 gc.collect()
 exuvia.collect()
 gc.disable()
-for _ in range(8):
-    cycle = []
+cycles = [[] for _ in range(8)]
+for cycle in cycles:
     cycle.append(cycle)
-del cycle
+age()
+del cycle, cycles
 found = exuvia.collect()
 assert found == 8, found
 assert gc.garbage == []
@@ -144,6 +152,31 @@ exuvia.collect_when_idle(0)
 """)
 
 
+def test_stock_keeps_still_while_a_child_searches(python, foreign):
+    """Its rule would hold again meanwhile: many collections of generation 1, and many objects that wait."""
+    python.program(f"""
+sys.path.insert(0, {foreign!r})
+import foreign
+gc.set_threshold(700, 10, 2)
+gc.disable()
+keep = [[i] for i in range(50000)]
+gc.collect()
+thing = foreign.make(1)
+assert _core.start(3, 60.0)
+gc.enable()
+for i in range(100000):
+    keep.append([i])
+assert gc.get_count()[2] > gc.get_threshold()[2]
+assert exuvia.stats().waiting > 80000
+assert exuvia.stats().full_collections == 1, 'ours by hand alone'
+assert _core.poll()[0] == 1
+exuvia.uninstall()                      # and then it is stock's turn at once
+before = gc.get_stats()[2]['collections']
+keep += [[i] for i in range(10000)]
+assert gc.get_stats()[2]['collections'] == before + 1
+""")
+
+
 def test_a_long_search_is_overtaken_not_waited_for(python, foreign):
     """Garbage must not pile up while a child hangs."""
     python.program(f"""
@@ -158,7 +191,7 @@ references = []
 for i in range(2000000):
     keep.append([i])
     if i % 1000 == 0:
-        references += make_cycles(1)
+        references += make_cycles(1, old=False)
 assert fallbacks().get('overtaken', 0) >= 1, fallbacks()
 assert exuvia.stats().full_collections >= 1
 assert dead(references) > 0
