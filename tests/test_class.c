@@ -3,6 +3,8 @@
  */
 #include "value_makers.h"
 
+static int seen_late;
+
 static exv_class *new_class(exv_heap *heap, exv_destructor_fn *destructor, void *arg)
 {
     exv_class *cls = NULL;
@@ -75,6 +77,206 @@ static void many_attributes(void **state)
     }
     exv_decref(node);
     exv_decref(cls);
+}
+
+/* ------------------------------------------------ against a plain array */
+
+#define NAMES 1100 /* more than a class keeps */
+
+static char *name_of(int i, char name[16])
+{
+    snprintf(name, 16, "a%d", i);
+    return name;
+}
+
+/* Values are the numbers 0 to 255, of which a heap has one each; -1: the attribute is not there. */
+static void check_attributes(exv_instance *node, const int *model, int count)
+{
+    char name[16];
+    for (int i = 0; i < count; i++) {
+        void *value = NULL;
+        exv_status status = exv_attr_get(node, name_of(i, name), &value);
+        assert_int_equal(status, model[i] < 0 ? EXV_ATTRIBUTE_ERROR : EXV_OK);
+        if (status == EXV_OK)
+            assert_int_equal(exv_int_value(value), model[i]);
+    }
+}
+
+static void set_number(exv_instance *node, int *model, int i, int number)
+{
+    char name[16];
+    assert_ok(exv_attr_set(node, name_of(i, name), integer(exv_get_heap(node), number)));
+    model[i] = number;
+}
+
+static void every_number_of_attributes(void **state)
+{
+    exv_heap *heap = *state;
+    static int model[2][NAMES];
+    memset(model, -1, sizeof model);
+    exv_class *cls = new_class(heap, NULL, NULL);
+    exv_instance *node = exv_instance_new(cls), *backward = exv_instance_new(cls);
+    for (int i = 0; i < NAMES; i++) {
+        set_number(node, model[0], i, i % 256);
+        if (i < 40 || i % 100 == 99) /* at each step while it is small: after it the attributes behind are not there */
+            check_attributes(node, model[0], i + 40 < NAMES ? i + 40 : NAMES);
+    }
+    for (int i = NAMES - 1; i >= 0; i--)
+        set_number(backward, model[1], i, i % 200);
+    check_attributes(node, model[0], NAMES);
+    check_attributes(backward, model[1], NAMES);
+    exv_decref(node);
+    exv_decref(backward);
+    exv_decref(cls);
+}
+
+/* Instances of one class with all, few, and changing attributes, near each other and far apart. */
+static void random_changes_as_in_an_array(void **state)
+{
+    exv_heap *heap = *state;
+    enum { NODES = 12 };
+    static int model[NODES][NAMES];
+    exv_instance *nodes[NODES];
+    char name[16];
+    memset(model, -1, sizeof model);
+    exv_class *cls = new_class(heap, NULL, NULL);
+    for (int i = 0; i < NODES; i++)
+        nodes[i] = exv_instance_new(cls);
+    uint64_t seed = 7;
+    for (int step = 0; step < 20000; step++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+        int n = (int)(seed >> 60) % NODES, range = n < 4 ? 10 : n < 8 ? 60 : NAMES;
+        int i = (int)(seed >> 40 & 0xffff) % range;
+        if (seed >> 34 & 3) {
+            set_number(nodes[n], model[n], i, (int)(seed >> 20 & 255));
+        } else {
+            exv_status status = exv_attr_delete(nodes[n], name_of(i, name));
+            assert_int_equal(status, model[n][i] < 0 ? EXV_ATTRIBUTE_ERROR : EXV_OK);
+            model[n][i] = -1;
+        }
+        if (step % 1000 == 0)
+            check_attributes(nodes[n], model[n], range);
+    }
+    for (int n = 0; n < NODES; n++) {
+        check_attributes(nodes[n], model[n], NAMES);
+        exv_decref(nodes[n]);
+    }
+    exv_decref(cls);
+}
+
+static size_t used_bytes(exv_heap *heap)
+{
+    exv_heap_stats stats;
+    exv_get_heap_stats(heap, &stats);
+    return stats.used_bytes;
+}
+
+static exv_instance *with_attributes(exv_class *cls, int first, int count)
+{
+    char name[16];
+    exv_instance *node = exv_instance_new(cls);
+    for (int i = first; i < first + count; i++)
+        assert_ok(exv_attr_set(node, name_of(i, name), exv_get_none(exv_get_heap(cls))));
+    return node;
+}
+
+static void instances_are_small(void **state)
+{
+    exv_heap *heap = *state;
+    exv_gc_disable(heap);
+    for (int count = 0; count <= 8; count++) {
+        exv_class *cls = new_class(heap, NULL, NULL);
+        exv_decref(with_attributes(cls, 0, count)); /* the class knows the names now */
+        size_t before = used_bytes(heap);
+        exv_instance *node = with_attributes(cls, 0, count);
+        assert_int_equal(used_bytes(heap) - before, 32 + ((size_t)count * 8 + 15) / 16 * 16);
+        exv_decref(node);
+        exv_decref(cls);
+    }
+#ifndef EXVI_STRESS /* there a class keeps few names */
+    exv_class *cls = new_class(heap, NULL, NULL);
+    exv_decref(with_attributes(cls, 0, 1000));
+    size_t before = used_bytes(heap);
+    exv_instance *node = with_attributes(cls, 999, 1); /* far out: object, table, two entries, no name */
+    assert_true(used_bytes(heap) - before <= 32 + 32 + 64);
+    exv_decref(node);
+    before = used_bytes(heap);
+    node = with_attributes(cls, 0, 100); /* near each other */
+    assert_true(used_bytes(heap) - before <= 32 + 150 * 8);
+    exv_decref(node);
+    exv_decref(cls);
+#endif
+}
+
+/* What is replaced or deleted may have a destructor that changes the instance; also while it changes to a table. */
+static exv_instance *changed;
+
+static void change_it(void *arg)
+{
+    char name[16];
+    (void)arg;
+    for (int i = 0; i < 60; i++)
+        assert_ok(exv_attr_set(changed, name_of(i, name), exv_get_none(exv_get_heap(changed))));
+    for (int i = 1; i < 60; i++)
+        assert_ok(exv_attr_delete(changed, name_of(i, name)));
+}
+
+static void destructors_may_change_the_instance(void **state)
+{
+    exv_heap *heap = *state;
+    exv_class *cls = new_class(heap, NULL, NULL);
+    for (int turn = 0; turn < 4; turn++) {
+        int deaths = 0;
+        changed = with_attributes(cls, 0, turn & 2 ? NAMES : 1);
+        void *witness = new_mortal(heap, &deaths, change_it, NULL);
+        assert_ok(exv_attr_set(changed, "a0", witness));
+        exv_decref(witness);
+        if (turn & 1)
+            assert_ok(exv_attr_set(changed, "a0", cls));
+        else
+            assert_ok(exv_attr_delete(changed, "a0"));
+        assert_int_equal(deaths, 1);
+        void *value = NULL;
+        assert_ok(exv_attr_get(changed, "a0", &value)); /* set by the destructor, after the change */
+        assert_ptr_equal(value, exv_get_none(heap));
+        assert_int_equal(exv_attr_get(changed, "a1", &value), EXV_ATTRIBUTE_ERROR);
+        exv_decref(changed);
+    }
+    exv_decref(cls);
+}
+
+/* An instance that is cleared has no class; one may still set attributes, until it dies. */
+static void set_on_cleared(void *arg)
+{
+    void *value = NULL;
+    if (exv_instance_get_class(arg))
+        return;
+    assert_int_equal(exv_attr_get(arg, "late", &value), EXV_ATTRIBUTE_ERROR);
+    assert_int_equal(exv_attr_delete(arg, "late"), EXV_ATTRIBUTE_ERROR);
+    assert_ok(exv_attr_set(arg, "late", exv_get_none(exv_get_heap(arg))));
+    assert_ok(exv_attr_get(arg, "late", &value));
+    seen_late++;
+}
+
+static void attributes_of_a_cleared_instance(void **state)
+{
+    exv_heap *heap = *state;
+    exv_gc_disable(heap);
+    exv_class *cls = new_class(heap, NULL, NULL);
+    exv_instance *a = exv_instance_new(cls), *b = exv_instance_new(cls);
+    void *witness[2] = {new_mortal(heap, NULL, set_on_cleared, b), new_mortal(heap, NULL, set_on_cleared, a)};
+    assert_ok(exv_attr_set(a, "witness", witness[0]));
+    assert_ok(exv_attr_set(b, "witness", witness[1]));
+    assert_ok(exv_attr_set(a, "other", b));
+    assert_ok(exv_attr_set(b, "other", a));
+    for (int i = 0; i < 2; i++)
+        exv_decref(witness[i]);
+    exv_decref(a);
+    exv_decref(b);
+    exv_decref(cls);
+    seen_late = 0;
+    assert_int_equal(exv_collect(heap, 2), 2);
+    assert_int_equal(seen_late, 1);
 }
 
 static void identity(void **state)
@@ -221,43 +423,86 @@ static void a_cleared_instance_can_be_looked_at(void **state)
     assert_int_equal(seen_cleared, 1);
 }
 
+/* How many of the objects that `object` refers to are `wanted`, and how many are str. */
+static void count_referents(void *object, void *wanted, size_t count[2])
+{
+    exv_list *referents = exv_gc_get_referents(exv_get_heap(object), (void *[]){object}, 1);
+    count[0] = count[1] = 0;
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)exv_list_size(referents); i++) {
+        void *item;
+        assert_ok(exv_list_get(referents, i, &item));
+        count[0] += item == wanted;
+        count[1] += exv_get_type(item) == &exv_str_type;
+    }
+    exv_decref(referents);
+}
+
 static void an_instance_refers_to_its_class_and_attributes(void **state)
 {
     exv_heap *heap = *state;
     exv_class *cls = new_class(heap, NULL, NULL);
     exv_instance *node = exv_instance_new(cls);
     assert_ok(exv_attr_set(node, "cls", cls));
-    exv_list *referents = exv_gc_get_referents(heap, (void *[]){node}, 1);
-    size_t count[2] = {0};
-    for (ptrdiff_t i = 0; i < (ptrdiff_t)exv_list_size(referents); i++) {
-        void *item;
-        assert_ok(exv_list_get(referents, i, &item));
-        count[0] += item == cls;
-        count[1] += exv_get_type(item) == &exv_str_type;
-    }
+    size_t count[2];
+    count_referents(node, cls, count);
     assert_int_equal(count[0], 2);
+    assert_int_equal(count[1], 0);
+    count_referents(cls, NULL, count); /* the names are those of the class */
     assert_int_equal(count[1], 1);
-    exv_decref(referents);
+    assert_false(exv_gc_is_tracked(cls));
     exv_decref(node);
     exv_decref(cls);
 }
 
 #ifdef EXVI_CHECKED
+/* With a class of its own each time: one that was used knows the names, and nothing is left to fail. */
 static exv_status set_10(void *arg)
 {
-    exv_instance *node = arg;
-    exv_status status = EXV_OK;
+    exv_class *cls = NULL;
+    exv_instance *node = NULL;
+    exv_status status = exv_class_new(arg, "Name", NULL, NULL, &cls);
+    if (status == EXV_OK)
+        node = exv_instance_new(cls);
+    if (status == EXV_OK && !node)
+        status = EXV_NO_MEMORY;
     int done = 0;
-    char name[] = "a";
-    while (status == EXV_OK && done < 10) {
-        name[0] = (char)('a' + done++);
-        status = exv_attr_set(node, name, exv_get_none(exv_get_heap(node)));
-    }
-    while (status != EXV_OK && --done > 0) {
-        name[0] = (char)('a' + done - 1);
-        assert_ok(exv_attr_delete(node, name));
-    }
+    char name[16];
+    while (status == EXV_OK && done < 10)
+        status = exv_attr_set(node, name_of(done++, name), exv_get_none(arg));
+    while (status != EXV_OK && --done > 0)
+        assert_ok(exv_attr_delete(node, name_of(done - 1, name)));
+    exv_decref(node);
+    exv_decref(cls);
     return status;
+}
+
+/* From an array to a table, with names that the class knows and one that it does not. */
+static exv_status set_far_apart(void *arg)
+{
+    exv_status status = exv_attr_set(arg, "a999", exv_get_none(exv_get_heap(arg)));
+    if (status != EXV_OK)
+        return status;
+    status = exv_attr_set(arg, "new", exv_get_none(exv_get_heap(arg)));
+    if (status != EXV_OK)
+        assert_ok(exv_attr_delete(arg, "a999"));
+    return status;
+}
+
+static void no_memory_to_leave_the_array(void **state)
+{
+    exv_heap *heap = *state;
+    exv_class *cls = new_class(heap, NULL, NULL);
+    exv_decref(with_attributes(cls, 0, NAMES));
+    exv_instance *node = with_attributes(cls, 0, 5);
+    assert_true(fail_each_allocation(heap, node, set_far_apart, node) >= 4);
+    static int model[6] = {0, 0, 0, 0, 0, -1};
+    char name[16];
+    for (int i = 0; i < 6; i++) {
+        void *value = NULL;
+        assert_int_equal(exv_attr_get(node, name_of(i, name), &value), model[i] ? EXV_ATTRIBUTE_ERROR : EXV_OK);
+    }
+    exv_decref(node);
+    exv_decref(cls);
 }
 
 static exv_status make_class(void *arg)
@@ -273,7 +518,7 @@ static void no_memory(void **state)
     exv_heap *heap = *state;
     exv_class *cls = new_class(heap, NULL, NULL);
     exv_instance *node = exv_instance_new(cls);
-    assert_true(fail_each_allocation(heap, node, set_10, node) >= 12);
+    assert_true(fail_each_allocation(heap, node, set_10, heap) >= 20);
     assert_true(fail_each_allocation(heap, cls, make_class, heap) == 1);
     exvi_fault_set(EXVI_FAULT_BLOCK, 1, true);
     assert_null(exv_instance_new(cls));
@@ -290,6 +535,11 @@ int main(void)
         value_test(classes),
         value_test(attributes),
         value_test(many_attributes),
+        value_test(every_number_of_attributes),
+        value_test(random_changes_as_in_an_array),
+        value_test(instances_are_small),
+        value_test(destructors_may_change_the_instance),
+        value_test(attributes_of_a_cleared_instance),
         value_test(identity),
         value_test(the_destructor_runs_at_the_last_reference),
         value_test(the_class_lives_as_long_as_its_instances),
@@ -298,6 +548,7 @@ int main(void)
         value_test(a_cleared_instance_can_be_looked_at),
         value_test(an_instance_refers_to_its_class_and_attributes),
 #ifdef EXVI_CHECKED
+        value_test(no_memory_to_leave_the_array),
         value_test(no_memory),
 #endif
     };
