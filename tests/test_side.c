@@ -1,0 +1,173 @@
+/*
+ * test_side: the bytes of a scan, dense and listed, for addresses from all over the address space.
+ */
+#include "nodes.h"
+#include "platform.h"
+#include "side.h"
+
+enum { COUNT = 20000 };
+
+static exvi_side side;
+
+static int drop(void **state)
+{
+    (void)state;
+    exvi_side_drop(&side);
+    return side.directory || side.list || side.tables;
+}
+
+static void *address(uint64_t number)
+{
+    return (void *)(uintptr_t)number;
+}
+
+/* Bunches of neighbours at random places; twice the same only by chance, and the model does not mind. */
+static void choose(void **object, int count, uint64_t *seed)
+{
+    uint64_t at = 0;
+    for (int i = 0; i < count; i++) {
+        if (i % 100 == 0)
+            at = ((uint64_t)next_random(seed) << 20 ^ next_random(seed)) & ((UINT64_C(1) << 47) - 1) & ~UINT64_C(0xffff);
+        object[i] = address(at + 16 * (next_random(seed) % 4096));
+    }
+    object[0] = address(16);
+    object[1] = address((UINT64_C(1) << 47) - 16);
+}
+
+static int by_address(const void *a, const void *b)
+{
+    uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+    return (x > y) - (x < y);
+}
+
+static size_t sort_and_unite(void **object, size_t count)
+{
+    size_t kept = 1;
+    qsort(object, count, sizeof *object, by_address);
+    for (size_t i = 1; i < count; i++)
+        if (object[i] != object[kept - 1])
+            object[kept++] = object[i];
+    return kept;
+}
+
+static void expect_members(void *const *sorted, size_t count)
+{
+    assert_int_equal(side.members, count);
+    if (!side.dense) {
+        static void *list[COUNT];
+        memcpy(list, side.list, count * sizeof *list);
+        assert_int_equal(sort_and_unite(list, count), count);
+        assert_memory_equal(list, sorted, count * sizeof *list);
+        return;
+    }
+    exvi_side_cursor cursor = {0};
+    void *objects[17];
+    uint8_t *bytes[17];
+    size_t got, at = 0;
+    while ((got = exvi_side_next(&side, &cursor, objects, bytes, 17)) > 0) {
+        for (size_t i = 0; i < got; i++, at++) {
+            assert_true(at < count);
+            assert_ptr_equal(objects[i], sorted[at]); /* in the order of addresses */
+            assert_ptr_equal(bytes[i], exvi_side_find(&side, objects[i]));
+        }
+    }
+    assert_int_equal(at, count);
+    assert_int_equal(exvi_side_next(&side, &cursor, objects, bytes, 17), 0);
+}
+
+static void test_members(void **state)
+{
+    (void)state;
+    static void *object[COUNT];
+    uint64_t seed = 3;
+    for (int round = 0; round < 12; round++) {
+        int count = round == 4 ? COUNT : 2 + (int)(next_random(&seed) % 3000);
+        choose(object, count, &seed);
+        assert_true(exvi_side_begin(&side, round % 3 == 0));
+        for (int i = 0; i < count; i++) {
+            uint8_t first = (uint8_t)(1 + next_random(&seed) % 255);
+            uint8_t *byte = exvi_side_find(&side, object[i]);
+            uint8_t before = byte ? *byte : 0;
+            size_t members = side.members;
+            assert_true(exvi_side_add(&side, object[i], first));
+            byte = exvi_side_find(&side, object[i]);
+            assert_int_equal(*byte, before ? before : first); /* a member stays what it is */
+            assert_int_equal(side.members, members + !before);
+        }
+        expect_members(object, sort_and_unite(object, (size_t)count));
+        if (round % 2)
+            exvi_side_end(&side);
+    }
+}
+
+/* A visit function may report anything, and a scan that follows another must not see its bytes. */
+static void test_strangers(void **state)
+{
+    (void)state;
+    static const uint64_t strange[] = {0, 1, 8, 15, 17, UINT64_MAX, UINT64_C(1) << 47, UINT64_C(0xffff800000000010)};
+    for (int dense = 0; dense < 2; dense++) {
+        assert_true(exvi_side_begin(&side, dense));
+        for (int i = 1; i < 1000; i++)
+            assert_true(exvi_side_add(&side, address((uint64_t)i << 12), 7));
+        for (size_t i = 0; i < sizeof strange / sizeof strange[0]; i++) {
+            uint8_t *byte = exvi_side_find(&side, address(strange[i]));
+            assert_true(!byte || *byte == 0);
+        }
+        for (int again = 0; again < 2; again++) {
+            assert_true(exvi_side_begin(&side, again));
+            assert_int_equal(side.members, 0);
+            for (int i = 1; i < 1000; i++) {
+                uint8_t *byte = exvi_side_find(&side, address((uint64_t)i << 12));
+                assert_true(!byte || *byte == 0);
+            }
+        }
+    }
+}
+
+#ifdef EXVI_CHECKED
+/* Each mapping fails once: the member is not in, what was in stays, and another try succeeds. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    for (int dense = 0; dense < 2; dense++) {
+        uint64_t failures = 0;
+        for (uint64_t nth = 1;; nth++) {
+            exvi_side_drop(&side);
+            exvi_fault_set(EXVI_FAULT_MAP, nth, false);
+            bool failed = !exvi_side_begin(&side, dense);
+            if (failed)
+                assert_true(exvi_side_begin(&side, dense));
+            static void *object[10000];
+            for (int i = 0; i < 10000; i++) {
+                object[i] = address((uint64_t)(i + 1) << 14);
+                if (!exvi_side_add(&side, object[i], 1)) {
+                    assert_false(failed);
+                    failed = true;
+                    assert_int_equal(side.members, i);
+                    assert_true(exvi_side_add(&side, object[i], 1));
+                }
+            }
+            uint64_t calls = exvi_fault_calls(EXVI_FAULT_MAP);
+            exvi_fault_set(EXVI_FAULT_MAP, 0, false);
+            expect_members(object, 10000);
+            assert_int_equal(failed, calls >= nth);
+            failures += failed;
+            if (calls < nth)
+                break;
+        }
+        assert_true(failures >= 4);
+    }
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_members, drop),
+        cmocka_unit_test_teardown(test_strangers, drop),
+#ifdef EXVI_CHECKED
+        cmocka_unit_test_teardown(test_no_memory, drop),
+#endif
+    };
+    return cmocka_run_group_tests_name("side", tests, NULL, NULL);
+}
