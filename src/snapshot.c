@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-/* A child that was killed wakes nobody: how long a wait may sleep without looking. */
+/* A child that was killed wakes nobody, nor does a deadline: how long a wait may sleep without looking. */
 #define LOOK_NS 20000000u
 /* The same while a child is being taken down. */
 #define TEARDOWN_LOOK_NS 200000u
@@ -190,8 +190,6 @@ static void sleep_in_flight(exvi_snapshot *snapshot, uint64_t now, uint64_t unti
         exvi_sleep_ns(left < TEARDOWN_LOOK_NS ? left : TEARDOWN_LOOK_NS);
         return;
     }
-    if (snapshot->deadline_ns - now < left)
-        left = snapshot->deadline_ns - now;
     exvi_wait_word(state, EXVI_ANSWER_NONE, left < LOOK_NS ? left : LOOK_NS);
 }
 

@@ -9,9 +9,10 @@
  * end what another has started, also when that one is gone. A thread that only wants to know when the child has ended,
  * beside the one that uses the snapshot, calls exvi_child_await(pid).
  *
- * Invariant: pid > 0 exactly while a child of this process may exist; answer != NULL exactly while flight is RUNNING or
- * ANSWERED. A process forked by the program meanwhile disowns both at its first call here: it neither kills nor waits,
- * and sees FAILED with EXV_REASON_CANCELLED.
+ * Invariant: pid > 0 exactly while a child of this process may exist; answer != NULL exactly while flight is RUNNING
+ * or ANSWERED. A process forked by the program meanwhile disowns both at its first call here: it neither kills nor waits,
+ * and sees FAILED with EXV_REASON_CANCELLED. A program that replaces itself with exec ends its snapshots before: the child
+ * would search on until its deadline, and then wait as a zombie for a program that does not know it.
  */
 #ifndef EXVI_SNAPSHOT_H
 #define EXVI_SNAPSHOT_H
@@ -43,8 +44,8 @@ typedef struct exvi_answer {
     uint64_t word[];
 } exvi_answer;
 
-/* Runs in the child. The answer is `count` words written with exvi_answer_put(); the result says whether they are whole.
- * It may call nothing that locks or allocates from the C library. */
+/* Runs in the child. The answer is `count` words written with exvi_answer_put(); the result says whether they are
+ * whole. It may call nothing that locks or allocates from the C library. */
 typedef enum exvi_search_end { EXVI_SEARCH_DONE, EXVI_SEARCH_MEMORY, EXVI_SEARCH_STOPPED } exvi_search_end;
 typedef exvi_search_end exvi_search_fn(exvi_answer *answer, void *arg);
 bool exvi_answer_put(exvi_answer *answer, const void *words, size_t count); /* false: no room, nothing written */

@@ -1,6 +1,6 @@
 /*
- * test_platform: what the engine relies on of the operating system. Most of it is about the copy-on-write child: what it
- * has of its parent, what its parent notices of it, and that it always ends.
+ * test_platform: what the engine relies on of the operating system. Most of it is about the copy-on-write child: what
+ * it has of its parent, what its parent notices of it, and that it always ends.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -78,7 +78,7 @@ static void test_percentiles(void **state)
     assert_int_equal(exv_pause_percentile(&telemetry, 0), 4095);
     assert_int_equal(exv_pause_percentile(&telemetry, 50), 4095);
     assert_int_equal(exv_pause_percentile(&telemetry, 99), 4095);
-    assert_int_equal(exv_pause_percentile(&telemetry, 99.5), 70000); /* the bucket's bound is above what was ever seen */
+    assert_int_equal(exv_pause_percentile(&telemetry, 99.5), 70000); /* its bucket ends above what was ever seen */
     assert_int_equal(exv_pause_percentile(&telemetry, 100), 70000);
     assert_int_equal(exv_pause_percentile(&telemetry, 200), 70000);
     assert_int_equal(exv_pause_percentile(&telemetry, -1), 4095);
