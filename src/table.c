@@ -47,9 +47,8 @@ static size_t get_slot(const exvi_table *table, const void *slots, size_t slot)
     return ((const uint32_t *)slots)[slot];
 }
 
-static void set_slot(exvi_table *table, size_t slot, size_t number)
+static void set_slot(const exvi_table *table, void *slots, size_t slot, size_t number)
 {
-    void *slots = slots_of(table);
     if (table->bits <= 8)
         ((uint8_t *)slots)[slot] = (uint8_t)number;
     else if (table->bits <= 16)
@@ -183,20 +182,32 @@ exvi_entry *exvi_table_find_text(exv_heap *heap, const exvi_table *table, const 
 
 /* -------------------------------------------------------------- insertion */
 
+/* Most tables are small: a loop of their own. */
+static size_t find_free_slot(const exvi_table *table, const void *slots, size_t slot)
+{
+    size_t mask = slot_mask(table);
+    const uint8_t *bytes = slots;
+    if (table->bits <= 8)
+        for (; bytes[slot] != 0; slot = (slot + 1) & mask)
+            continue;
+    else
+        for (; get_slot(table, slots, slot) != 0; slot = (slot + 1) & mask)
+            continue;
+    return slot;
+}
+
 /* Takes the references; there is room. */
 static void enter(exv_heap *heap, exvi_table *table, void *key, uint64_t hash, void *value)
 {
-    const void *slots = slots_of(table);
-    size_t mask = slot_mask(table), slot = first_slot(heap, table, hash);
-    while (get_slot(table, slots, slot) != 0)
-        slot = (slot + 1) & mask;
+    void *slots = slots_of(table);
+    size_t slot = find_free_slot(table, slots, first_slot(heap, table, hash));
     exvi_entry *entry = exvi_table_at(table, table->filled++);
     entry->key = key;
     if (table->form & EXVI_WITH_VALUES)
         entry->more[0] = value;
     if (table->form & EXVI_WITH_HASHES)
         memcpy(entry->more + (table->form & EXVI_WITH_VALUES), &hash, sizeof hash);
-    set_slot(table, slot, table->filled);
+    set_slot(table, slots, slot, table->filled);
 }
 
 /* A block for `next`, which has its bits and form. What the block has beyond its size becomes room. */

@@ -53,7 +53,8 @@ static inline exvi_entry *exvi_table_at(const exvi_table *table, size_t position
 /* The number of an entry in order of insertion, counting removed ones. */
 static inline size_t exvi_table_position(const exvi_table *table, const exvi_entry *entry)
 {
-    return (size_t)((void *const *)entry - table->entries) / exvi_table_width(table);
+    size_t words = (size_t)((void *const *)entry - table->entries);
+    return table->form == 0 ? words : words / exvi_table_width(table);
 }
 
 /* NULL in a table without values. */
