@@ -1,6 +1,8 @@
 # One page over meson. `make` alone says what there is.
 BUILD ?= build
 PREFIX ?= /usr/local
+# Under PREFIX. Loader, pkg-config and CMake find this one on every Linux; a multi-arch folder is the packager's affair.
+LIBDIR ?= lib
 export BUILD
 
 PYTHON = $(if $(wildcard /usr/bin/python3),/usr/bin/python3,python3)
@@ -65,7 +67,8 @@ docs:
 
 install:
 	@tools/setup build
-	@tools/configure $(BUILD)/install -Dtests=disabled -Dexamples=false --prefix=$(abspath $(PREFIX))
+	@tools/configure $(BUILD)/install -Dtests=disabled -Dexamples=false --prefix=$(abspath $(PREFIX)) \
+		--libdir=$(LIBDIR)
 	@ninja -C $(BUILD)/install
 	@DESTDIR=$(DESTDIR) tools/install $(BUILD)/install $(abspath $(PREFIX))
 
