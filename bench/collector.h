@@ -59,8 +59,11 @@ static exv_heap *collector_heap;
 
 static inline void collector_open(int argc, char **argv)
 {
-    (void)argc, (void)argv;
-    collector_heap = exv_heap_new(NULL);
+    exv_config config = exv_config_default();
+    size_t threshold = meter_option(argc, argv, "threshold", 0);
+    if (threshold)
+        config.threshold[0] = (uint32_t)threshold;
+    collector_heap = exv_heap_new(&config);
 }
 
 static inline const char *collector_version(void)
