@@ -10,9 +10,9 @@
  * beside the one that uses the snapshot, calls exvi_child_await(pid).
  *
  * Invariant: pid > 0 exactly while a child of this process may exist; answer != NULL exactly while flight is RUNNING
- * or ANSWERED. A process forked by the program meanwhile disowns both at its first call here: it neither kills nor waits,
- * and sees FAILED with EXV_REASON_CANCELLED. A program that replaces itself with exec ends its snapshots before: the child
- * would search on until its deadline, and then wait as a zombie for a program that does not know it.
+ * or ANSWERED. A process forked by the program meanwhile disowns both at its first call here: it neither kills nor
+ * waits, and sees FAILED with EXV_REASON_CANCELLED. A program that replaces itself with exec ends its snapshots before:
+ * the child would search on until its deadline, and then wait as a zombie for a program that does not know it.
  */
 #ifndef EXVI_SNAPSHOT_H
 #define EXVI_SNAPSHOT_H
