@@ -28,6 +28,7 @@ static struct {
     Py_ssize_t waiting;
     Py_ssize_t taken_waiting;
     int taken_count;
+    bool whole;                 /* the flight searches all generations */
     unsigned failures;          /* flights that failed since one succeeded */
     unsigned pass;              /* due collections to pass over before the next attempt */
     uint64_t clone_ns;          /* of the last snapshot */
@@ -95,6 +96,7 @@ static bool take_off(int generations, uint64_t deadline_ns, bool in_turn)
     exvi_fallback why;
     if (!exvi_flight_start(&options, &why))
         return false;
+    schedule.whole = generations == EXVI_GENERATIONS;
     schedule.clone_ns = exvi_flight_stats_get()->last_clone_ns;
     if (in_turn) {
         schedule.taken_waiting = schedule.waiting;
@@ -128,11 +130,13 @@ static void abandon(exvi_fallback why)
 
 static void completed(void)
 {
+    schedule.taken_waiting = schedule.taken_count = 0;
+    schedule.failures = schedule.pass = 0;
+    if (!schedule.whole)
+        return;
     const exvi_flight_record *last = &exvi_flight_stats_get()->last;
     uint64_t survivors = last->examined > last->unreachable ? last->examined - last->unreachable : 0;
     *schedule.layout->long_lived_total = survivors < SMALLEST_TOTAL ? SMALLEST_TOTAL : (Py_ssize_t)survivors;
-    schedule.taken_waiting = schedule.taken_count = 0;
-    schedule.failures = schedule.pass = 0;
 }
 
 void exvi_schedule_poll(void)

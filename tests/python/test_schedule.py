@@ -114,6 +114,18 @@ assert [[...]] and len([g for g in gc.garbage if type(g) is list and g and g[0] 
 """)
 
 
+def test_the_trial_of_installation_leaves_the_totals(python):
+    python.program("""
+length = len(gc.get_objects())
+stats = exuvia.stats()
+assert length - 2000 < stats.tracked < length + 2000, (length, stats)
+gc.disable()
+keep = [[i] for i in range(50000)]
+exuvia.collect()
+assert abs(exuvia.stats().tracked - len(gc.get_objects())) < 3000
+""")
+
+
 def test_eight_cycles(python):
     python.program("""
 gc.collect()
