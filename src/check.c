@@ -52,8 +52,10 @@ static size_t next_object(void *host, void **objects, size_t room)
     while (count == 0 && (blocks = exvi_blocks_next(&c->heap->blocks, EXVI_OBJECT, &c->cursor, objects, room)) > 0) {
         for (size_t i = 0; i < blocks; i++) {
             const exvi_header *header = objects[i];
-            if (header->flags & EXVI_DYING)
+            if (header->flags & EXVI_DYING) {
+                c->weak += (header->flags & EXVI_WEAK) != 0;
                 continue;
+            }
             check_header(c, header);
             if (c->wrong)
                 return 0;
@@ -102,9 +104,9 @@ static const char *check_objects(exv_heap *heap)
         return "no memory to check the references";
     if (c.tracked != exvi_generations_tracked(&heap->generations) || c.frozen != heap->generations.frozen)
         return "the number of tracked or frozen objects is wrong";
-    if (c.weak > heap->weakrefs.targets)
+    if (c.weak != heap->weakrefs.targets)
         return "an object with weak references is not in their table";
-    return c.unreachable <= heap->collector.unreachable ? NULL : "an object is unreachable outside of a collection";
+    return c.unreachable == heap->collector.unreachable ? NULL : "an object is unreachable outside of a collection";
 }
 
 const char *exv_heap_check(exv_heap *heap)
@@ -113,6 +115,8 @@ const char *exv_heap_check(exv_heap *heap)
     const char *wrong = exvi_blocks_check(&heap->blocks);
     if (!wrong)
         wrong = check_objects(heap);
+    if (!wrong)
+        wrong = exvi_weakrefs_check(heap);
     exvi_heap_leave(heap);
     return wrong;
 }

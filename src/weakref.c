@@ -154,6 +154,41 @@ void exvi_weakrefs_die_together(exv_heap *heap, void *const *unreachable, size_t
     call_all(&calls);
 }
 
+static bool is_live_object(const exv_heap *heap, const void *object)
+{
+    exvi_page *page;
+    uint32_t index;
+    return exvi_block_find(&heap->blocks, exvi_header_of(object), &page, &index) && page->kind == EXVI_OBJECT;
+}
+
+static const char *check_target(const exv_heap *heap, const exv_weakref *first, size_t slot)
+{
+    const exvi_weakrefs *table = &heap->weakrefs;
+    const void *target = first->target;
+    if (!is_live_object(heap, target) || !(exvi_header_of(target)->flags & EXVI_WEAK))
+        return "a weak reference leads to what is dead";
+    if (slot_of(table->slots, table->room, target) != &table->slots[slot])
+        return "a target of weak references is in the wrong place";
+    for (const exv_weakref *ref = first->next; ref; ref = ref->next)
+        if (!is_live_object(heap, ref) || ref->target != target || ref->chain)
+            return "the weak references to one target are in disorder";
+    return NULL;
+}
+
+const char *exvi_weakrefs_check(const exv_heap *heap)
+{
+    const exvi_weakrefs *table = &heap->weakrefs;
+    size_t targets = 0;
+    for (size_t i = 0; i < table->room; i++) {
+        for (const exv_weakref *first = table->slots[i]; first; first = first->chain, targets++) {
+            const char *wrong = is_live_object(heap, first) ? check_target(heap, first, i) : "a weak reference is dead";
+            if (wrong)
+                return wrong;
+        }
+    }
+    return targets == table->targets ? NULL : "the number of targets of weak references is wrong";
+}
+
 void exvi_weakrefs_drop(exv_heap *heap)
 {
     exvi_weakrefs *table = &heap->weakrefs;

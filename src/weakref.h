@@ -21,6 +21,9 @@ void exvi_weakrefs_die(exv_heap *heap, void *target);
  * that have the flag EXVI_UNREACHABLE themselves are not called. */
 void exvi_weakrefs_die_together(exv_heap *heap, void *const *unreachable, size_t count);
 
+/* NULL, or what is wrong with the table. Examines targets and weak references only. */
+const char *exvi_weakrefs_check(const exv_heap *heap);
+
 /* All weak references lead nowhere, and no callback is called: the end of the heap. */
 void exvi_weakrefs_drop(exv_heap *heap);
 
