@@ -217,6 +217,7 @@ static void make_current(exvi_blocks *blocks, exvi_page *page)
 static void leave_current(exvi_blocks *blocks, exvi_page *page)
 {
     uint32_t used = used_of(page), share = page->capacity / AWAY_SHARE;
+    exvi_thin_forget(&blocks->regions, page);
     page->free[page->cursor] |= page->claimed;
     exvi_region_of(page)->blocks->claimed_bytes -= (uint64_t)__builtin_popcountll(page->claimed) * page->block_size;
     page->claimed = 0;
@@ -513,8 +514,8 @@ static const char *check_page(const exvi_blocks *blocks, const exvi_page *page)
         return "a current page of objects is not in the list of young ones";
     if (!page->current && page->tally <= page->wake)
         return "a page missed its wake";
-    if (page->current && page->thin_bytes)
-        return "a page is allocated from and noted as thin";
+    if (page->current ? page->thin_bytes > 0 : page->thin_bytes + page->purged_bytes > page->units * EXVI_UNIT_SIZE)
+        return "a page is noted as thinner than it is";
     const char *wrong = check_bitmaps(page);
     return wrong ? wrong : exvi_page_check_buried(page);
 }

@@ -4,9 +4,10 @@
  * Single units are taken from the low end of a region, longer runs from the high end, so that both find room. A unit
  * that was resident is preferred, since the system need not clear it again.
  *
- * Units that came back stay resident ("dirty") as long as they are few against what is in use: see keep_bytes(). Above
- * that, whole huge pages go back to the system first, then what lies between live pages. If the heap then grows again
- * into memory it had given back, that much more is kept the next time; the wish fades with a half-life of seconds.
+ * Units that came back stay resident ("dirty") as long as they are few against what is in use. Above that, whole huge
+ * pages go back to the system first, then what lies between live pages. If the heap then grows again into memory it had
+ * given back, that much more is kept the next time; the wish fades with a half-life of seconds. (exvi_regions_exceed()
+ * decides.)
  *
  * A huge page of which a part went back would soon be whole again: the kernel (khugepaged) looks for such, and takes
  * new memory for what is missing. So a region that returned parts is `sparse`, without huge pages, until it is empty or
@@ -374,17 +375,10 @@ bool exvi_units_resize(exvi_regions *regions, exvi_page *page, size_t units)
 void exvi_regions_regret(exvi_regions *regions, size_t bytes)
 {
     size_t regret = bytes < regions->purged_bytes ? bytes : regions->purged_bytes;
+    if (regret > 0 && regions->slack_bytes == 0)
+        regions->slack_ns = exvi_clock_ns();
     regions->purged_bytes -= regret;
     regions->slack_bytes += regret;
-}
-
-static size_t keep_bytes(const exvi_regions *regions)
-{
-    size_t used = (regions->used_units << EXVI_UNIT_SHIFT) - regions->thin_bytes - regions->hollow_bytes;
-    size_t keep = used / 4;
-    if (keep < regions->slack_bytes)
-        keep = regions->slack_bytes;
-    return keep < KEEP_MIN << EXVI_UNIT_SHIFT ? KEEP_MIN << EXVI_UNIT_SHIFT : keep;
 }
 
 static void fade_slack(exvi_regions *regions)
@@ -397,10 +391,12 @@ static void fade_slack(exvi_regions *regions)
 
 bool exvi_regions_exceed(exvi_regions *regions, size_t bytes)
 {
-    if (bytes <= keep_bytes(regions))
+    size_t used = (regions->used_units << EXVI_UNIT_SHIFT) - regions->thin_bytes - regions->hollow_bytes;
+    if (bytes <= KEEP_MIN << EXVI_UNIT_SHIFT || bytes <= used / 4)
         return false;
-    fade_slack(regions);
-    return bytes > keep_bytes(regions);
+    if (regions->slack_bytes > 0)
+        fade_slack(regions);
+    return bytes > regions->slack_bytes;
 }
 
 void exvi_regions_purge(exvi_regions *regions, char *start, size_t size)
@@ -415,7 +411,7 @@ static void purge_run(exvi_regions *regions, exvi_region *region, uint32_t from,
 {
     bool is_part = (from % SLAB_UNITS && is_huge(regions, region, from)) ||
                    (to % SLAB_UNITS && is_huge(regions, region, to));
-    if (is_part && !is_empty(region))
+    if (is_part)
         set_sparse(regions, region, true);
     exvi_purge((char *)region + ((size_t)from << EXVI_UNIT_SHIFT), (size_t)(to - from) << EXVI_UNIT_SHIFT);
     set_dirty(regions, region, from, to - from, false);

@@ -54,9 +54,10 @@ static size_t purge_page(exvi_regions *regions, exvi_page *page, size_t *steps)
 void exvi_thin_note(exvi_regions *regions, exvi_page *page)
 {
     exv_assert(!page->current);
-    size_t free_bytes = (size_t)(page->capacity - page->tally) * page->block_size;
-    if (page->thin_bytes || free_bytes <= page->purged_bytes)
+    if (page->thin_bytes)
         return;
+    size_t free_bytes = (size_t)(page->capacity - page->tally) * page->block_size;
+    exv_assert(free_bytes > page->purged_bytes); /* more by at least one block since it was purged */
     page->thin_bytes = (uint32_t)(free_bytes - page->purged_bytes);
     regions->thin_bytes += page->thin_bytes;
     exvi_region_of(page)->thin_pages++;

@@ -16,8 +16,8 @@
 
 #include "region.h"
 
-void exvi_thin_note(exvi_regions *regions, exvi_page *page);   /* half empty; the page is not current */
-void exvi_thin_forget(exvi_regions *regions, exvi_page *page); /* it becomes current, or goes */
+void exvi_thin_note(exvi_regions *regions, exvi_page *page);   /* half empty, not current, just freed in */
+void exvi_thin_forget(exvi_regions *regions, exvi_page *page); /* it becomes current or leaves, or goes */
 
 /* Purge noted pages, in steps of a millisecond at most, if they have too much free. */
 void exvi_thin_settle(exvi_regions *regions);

@@ -107,6 +107,18 @@ static void free_inside(void)
     free_block((char *)new_raw(64) + 16);
 }
 
+/* Freed, and claimed again for allocation, but not handed out yet. */
+static void free_claimed(void)
+{
+    char *block[64];
+    for (size_t i = 0; i < 64; i++)
+        block[i] = new_raw(64);
+    for (size_t i = 10; i < 20; i++)
+        free_block(block[i]);
+    new_raw(64);
+    free_block(block[15]);
+}
+
 static void free_never_allocated(void)
 {
     char *block = new_raw(64);
@@ -127,6 +139,7 @@ static void test_misuse(void **state)
     (void)state;
     expect_death(free_inside, "points inside a block");
     expect_death(free_never_allocated, "nothing was ever allocated there");
+    expect_death(free_claimed, "was freed already");
     expect_death(write_after_free, "exuvia: exv_alloc: block 0x");
     expect_death(write_after_free, "was written to after it was freed");
     char *block = new_raw(64);
@@ -137,6 +150,8 @@ static void test_misuse(void **state)
     assert_string_equal(exvi_blocks_check(&blocks), "a block was written to after it was freed");
     block[16] ^= 1;
     assert_null(exvi_blocks_check(&blocks));
+    block[63] = 0; /* zeros are well only where a page went back to the system */
+    assert_string_equal(exvi_blocks_check(&blocks), "a block was written to after it was freed");
 }
 #endif
 

@@ -358,8 +358,50 @@ static void test_sparse(void **state)
     exvi_regions_trim(&regions);
     assert_true(has_flag(end, " nh"));
     expect_sound(&regions);
+    exvi_region *region = exvi_region_of(end);
+    for (uint32_t unit = EXVI_META_UNITS; unit < EXVI_UNITS; unit++) {
+        if (region->page[unit].units)
+            exvi_units_give(&regions, &region->page[unit]);
+    }
+    exvi_regions_trim(&regions);
+    assert_true(has_flag(end, " hg")); /* empty: there is nothing to fill up */
     exvi_regions_drop(&regions);
 }
+
+#ifndef EXVI_STRESS
+/* A quarter of what is in use is worth keeping; more, for some seconds, where it was missed. */
+static void test_what_is_kept(void **state)
+{
+    (void)state;
+    enum { USED = 800, SECOND = 1000000000 };
+    exvi_regions regions;
+    exvi_regions_init(&regions, NULL, 0, false);
+    assert_false(exvi_regions_exceed(&regions, 4 << 20));
+    assert_true(exvi_regions_exceed(&regions, (4 << 20) + 1));
+    for (size_t i = 0; i < USED; i++)
+        exvi_units_take(&regions, 1);
+    assert_false(exvi_regions_exceed(&regions, USED / 4 * EXVI_UNIT_SIZE));
+    assert_true(exvi_regions_exceed(&regions, USED / 4 * EXVI_UNIT_SIZE + 1));
+    regions.thin_bytes = USED / 4 * EXVI_UNIT_SIZE; /* what is free inside of pages is not in use */
+    regions.hollow_bytes = USED / 4 * EXVI_UNIT_SIZE;
+    assert_false(exvi_regions_exceed(&regions, USED / 8 * EXVI_UNIT_SIZE));
+    assert_true(exvi_regions_exceed(&regions, USED / 8 * EXVI_UNIT_SIZE + 1));
+    regions.thin_bytes = regions.hollow_bytes = 0;
+    regions.purged_bytes = USED * EXVI_UNIT_SIZE;
+    exvi_regions_regret(&regions, 2 * USED * EXVI_UNIT_SIZE); /* no more than was given back */
+    assert_int_equal(regions.slack_bytes, USED * EXVI_UNIT_SIZE);
+    regions.slack_ns = exvi_clock_ns();
+    assert_false(exvi_regions_exceed(&regions, USED * EXVI_UNIT_SIZE));
+    assert_true(exvi_regions_exceed(&regions, USED * EXVI_UNIT_SIZE + 1));
+    regions.slack_ns -= (uint64_t)6 * SECOND;
+    assert_true(exvi_regions_exceed(&regions, USED / 2 * EXVI_UNIT_SIZE + 1));
+    assert_false(exvi_regions_exceed(&regions, USED / 2 * EXVI_UNIT_SIZE));
+    regions.slack_ns -= (uint64_t)1000 * SECOND;
+    assert_true(exvi_regions_exceed(&regions, USED / 4 * EXVI_UNIT_SIZE + 1));
+    assert_int_equal(regions.slack_bytes, 0);
+    exvi_regions_drop(&regions);
+}
+#endif
 
 /* What may be resident is taken first, though there is room before it. */
 static void test_dirty_first(void **state)
@@ -477,6 +519,7 @@ int main(void)
 #ifndef EXVI_STRESS
         cmocka_unit_test(test_huge_pages_are_dirty),
         cmocka_unit_test(test_whole_huge_pages_first),
+        cmocka_unit_test(test_what_is_kept),
 #endif
         cmocka_unit_test(test_sparse),
         cmocka_unit_test(test_dirty_first),

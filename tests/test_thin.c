@@ -105,6 +105,12 @@ static void test_pages_of_the_system(void **state)
     assert_true(resident_bytes() - before < full / 10 + full / 20 + 8 * MIB + tables);
     expect_survivors();
     assert_true(blocks.regions.hollow_bytes > full / 2);
+    for (size_t i = 0; i < COUNT; i++) { /* no huge page may fill the holes again: see region.c */
+        if (block[i] && exvi_page_of(block[i])->purged_bytes) {
+            exvi_region *region = exvi_region_of(block[i]);
+            assert_true(region->sparse || block[i] < (char *)region + region->small_bytes);
+        }
+    }
 }
 
 static void test_trim(void **state)
@@ -144,6 +150,28 @@ static void test_reuse(void **state)
     exvi_blocks_trim(&blocks);
     assert_int_equal(blocks.regions.hollow_bytes, 0);
     assert_int_equal(blocks.regions.used_units, 0);
+    fill();
+    for (size_t i = 0; i < COUNT; i++)
+        assert_false(exvi_page_of(block[i])->hollow);
+}
+
+/* What is purged in the very page that is allocated from is forgotten when the page is full. */
+static void test_trim_of_current_page(void **state)
+{
+    (void)state;
+    block[0] = exvi_block_new(&blocks, EXVI_RAW, SIZE);
+    exvi_page *page = exvi_page_of(block[0]);
+    exvi_blocks_trim(&blocks);
+    expect_sound();
+    assert_true(page->current && page->hollow && blocks.regions.hollow_bytes > EXVI_UNIT_SIZE / 2);
+    for (size_t i = 1; i <= page->capacity; i++)
+        block[i] = exvi_block_new(&blocks, EXVI_RAW, SIZE);
+    assert_false(page->current);
+    assert_int_equal(blocks.regions.hollow_bytes, 0);
+    for (size_t i = 0; i < page->capacity - 1u; i++) {
+        free_block(i);
+        expect_sound();
+    }
 }
 
 /* A heap that fills up again what it gave back learns to keep it. */
@@ -215,6 +243,7 @@ int main(void)
         TEST(test_pages_of_the_system),
         TEST(test_trim),
         TEST(test_reuse),
+        TEST(test_trim_of_current_page),
         TEST(test_regret),
         TEST(test_sizes),
 #ifdef EXVI_CHECKED
