@@ -259,9 +259,11 @@ void *exv_realloc(exv_heap *heap, void *block, size_t size)
 
 size_t exv_usable_size(const exv_heap *heap, const void *block)
 {
-    expect_block(heap, __func__, block);
     (void)heap;
-    return block ? exvi_block_size(exvi_page_of(block)) : 0;
+    if (!block)
+        return 0;
+    expect_block(heap, __func__, block);
+    return exvi_block_size(exvi_page_of(block));
 }
 
 size_t exv_heap_trim(exv_heap *heap)

@@ -1,0 +1,505 @@
+/*
+ * test_heap: a heap's life from its birth, which may fail, to its end, which must not; and its use as plain memory.
+ */
+#include "forked.h"
+#include "nodes.h"
+#include "object.h"
+#include "platform.h"
+
+#define MIB ((size_t)1 << 20)
+
+/* --------------------------------------------------------- plain memory */
+
+static void test_sizes(void **state)
+{
+    exv_heap *heap = *state;
+    for (size_t size = 0; size < 40 * MIB; size = size < 1100 ? size + 1 : size * 2 - size / 3) {
+        unsigned char *block = exv_alloc(heap, size);
+        assert_non_null(block);
+        assert_int_equal((uintptr_t)block % 16, 0);
+        size_t usable = exv_usable_size(heap, block);
+        assert_true(usable >= size && usable >= 16 && usable <= size + size / 4 + 65536);
+        assert_true(size > 32768 || usable <= size + size / 4 + 16);
+        block[0] = block[usable - 1] = 1; /* all of it may be used */
+        exv_free(heap, block);
+    }
+    assert_null(exv_alloc(heap, EXV_MAX_SIZE + 1));
+    assert_null(exv_alloc(heap, SIZE_MAX));
+    assert_null(exv_alloc(heap, SIZE_MAX - 15));
+    assert_null(exv_calloc(heap, SIZE_MAX / 2, 3));
+    assert_null(exv_calloc(heap, (size_t)1 << 32, (size_t)1 << 32));
+    exv_free(heap, NULL);
+    assert_int_equal(exv_usable_size(heap, NULL), 0);
+}
+
+static void test_calloc_zeroes(void **state)
+{
+    exv_heap *heap = *state;
+    for (int round = 0; round < 3; round++) {
+        for (size_t size = 1; size < 200000; size *= 3) {
+            unsigned char *block = exv_calloc(heap, size, 2);
+            for (size_t i = 0; i < 2 * size; i++)
+                assert_int_equal(block[i], 0);
+            memset(block, 0xff, exv_usable_size(heap, block));
+            exv_free(heap, block);
+        }
+    }
+    void *none = exv_calloc(heap, 0, 10);
+    assert_non_null(none);
+    exv_free(heap, none);
+}
+
+static void fill(unsigned char *block, size_t size, unsigned seed)
+{
+    for (size_t i = 0; i < size; i++)
+        block[i] = (unsigned char)(i * 31 + seed);
+}
+
+static void expect_filled(const unsigned char *block, size_t size, unsigned seed)
+{
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(block[i], (unsigned char)(i * 31 + seed));
+}
+
+static void test_realloc_keeps_what_fits(void **state)
+{
+    exv_heap *heap = *state;
+    uint64_t seed = 3;
+    enum { BLOCKS = 40 };
+    unsigned char *block[BLOCKS] = {0};
+    size_t size[BLOCKS] = {0};
+    for (int step = 0; step < 6000; step++) {
+        unsigned i = next_random(&seed) % BLOCKS;
+        size_t wanted = next_random(&seed) % (size_t)(16 << next_random(&seed) % 15);
+        unsigned char *moved = exv_realloc(heap, block[i], wanted);
+        assert_non_null(moved);
+        expect_filled(moved, size[i] < wanted ? size[i] : wanted, i);
+        assert_true(exv_usable_size(heap, moved) >= wanted);
+        fill(moved, wanted, i);
+        block[i] = moved;
+        size[i] = wanted;
+    }
+    assert_null(exv_realloc(heap, block[0], EXV_MAX_SIZE + 1)); /* and it is as it was */
+    expect_filled(block[0], size[0], 0);
+    assert_sound(heap);
+    for (int i = 0; i < BLOCKS; i++)
+        exv_free(heap, block[i]);
+}
+
+/* --------------------------------------------------------- limit and trim */
+
+static void test_limit(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {3 * MIB, 10 * MIB, 50 * MIB};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        exv_config config = plain_config();
+        config.limit_bytes = limits[i];
+        exv_heap *heap = exv_heap_new(&config);
+        assert_non_null(heap);
+        assert_null(exv_alloc(heap, limits[i]));
+        void **chain = NULL, **block;
+        size_t count = 0;
+        exv_heap_stats stats;
+        while ((block = exv_alloc(heap, 10000))) {
+            *block = chain;
+            chain = block;
+            count++;
+        }
+        exv_get_heap_stats(heap, &stats);
+        assert_true(heap->blocks.regions.arena.held_bytes <= limits[i]);
+        assert_true(count * 10000 > limits[i] / 5 * 2);
+        assert_sound(heap);
+        assert_null(exv_realloc(heap, chain, 10 * MIB));
+        while (chain) {
+            block = *chain;
+            exv_free(heap, chain);
+            chain = block;
+        }
+        block = exv_alloc(heap, 10000); /* what was freed is handed out again */
+        assert_non_null(block);
+        exv_free(heap, block);
+        assert_int_equal(exv_heap_free(heap), 0);
+    }
+}
+
+static void test_trim(void **state)
+{
+    exv_heap *heap = *state;
+    enum { BLOCKS = 4000, SIZE = 10000 };
+    static void *block[BLOCKS];
+    exv_heap_trim(heap);
+    uint64_t before = exvi_resident_bytes();
+    for (int i = 0; i < BLOCKS; i++) {
+        block[i] = exv_alloc(heap, SIZE);
+        memset(block[i], 1, SIZE);
+    }
+    uint64_t full = exvi_resident_bytes();
+    for (int i = 0; i < BLOCKS; i++)
+        exv_free(heap, block[i]);
+    size_t trimmed = exv_heap_trim(heap);
+    uint64_t after = exvi_resident_bytes();
+    assert_true(full - before > (uint64_t)BLOCKS * SIZE / 10 * 9);
+    assert_true(after < before + (full - before) / 5);
+    assert_true(trimmed <= full - before + 4 * MIB);
+    assert_int_equal(exv_heap_trim(heap), 0);
+    assert_sound(heap);
+}
+
+/* ----------------------------------------------------- statistics and walk */
+
+static void expect_sums(exv_heap *heap)
+{
+    exv_heap_stats stats;
+    exv_get_heap_stats(heap, &stats);
+    assert_int_equal(stats.used_bytes + stats.free_bytes, stats.held_bytes - stats.metadata_bytes);
+    assert_int_equal(stats.allocations, stats.frees + stats.live_blocks);
+    assert_true(stats.live_objects <= stats.live_blocks && stats.tracked_objects <= stats.live_objects);
+}
+
+static void test_stats(void **state)
+{
+    exv_heap *heap = *state;
+    exv_heap_stats before, after;
+    exv_get_heap_stats(heap, &before);
+    void *block = exv_alloc(heap, 100), *large = exv_alloc(heap, 20 * MIB);
+    node *n = new_node(heap, &node_type, 0), *leaf = new_node(heap, &leaf_type, 0);
+    expect_sums(heap);
+    exv_get_heap_stats(heap, &after);
+    assert_int_equal(after.live_blocks, before.live_blocks + 4);
+    assert_int_equal(after.live_objects, before.live_objects + 2);
+    assert_int_equal(after.tracked_objects, before.tracked_objects + 1);
+    assert_int_equal(after.allocations, before.allocations + 4);
+    assert_int_equal(after.used_bytes - before.used_bytes,
+                     exv_usable_size(heap, block) + exv_usable_size(heap, large) +
+                         2 * ((sizeof(exvi_header) + sizeof(node) + 15) / 16 * 16));
+    exv_free(heap, block);
+    exv_free(heap, large);
+    exv_decref(n);
+    exv_decref(leaf);
+    exv_get_heap_stats(heap, &after);
+    assert_int_equal(after.frees, before.frees + 4);
+    assert_int_equal(after.used_bytes, before.used_bytes);
+    expect_sums(heap);
+    exv_heap_trim(heap);
+    expect_sums(heap);
+}
+
+typedef struct seen {
+    int blocks, objects, until;
+    uintptr_t last;
+    void *block[3];
+    node *object[2];
+    unsigned found;
+} seen;
+
+static int see(void *block, size_t size, const exv_type *type, void *arg)
+{
+    seen *s = arg;
+    assert_true(s->objects == 0 || type); /* blocks first */
+    if (type && s->objects == 0)
+        s->last = 0;
+    assert_true((uintptr_t)block > s->last);
+    s->last = (uintptr_t)block;
+    s->blocks += !type;
+    s->objects += type != NULL;
+    for (int i = 0; i < 3; i++)
+        if (block == s->block[i] && !type && size == exv_usable_size(exv_get_heap(s->object[0]), block))
+            s->found |= 1u << i;
+    for (int i = 0; i < 2; i++)
+        if (block == s->object[i] && type == exv_get_type(block) && size >= sizeof(node))
+            s->found |= 8u << i;
+    return --s->until == 0 ? 42 : 0;
+}
+
+static void test_walk(void **state)
+{
+    exv_heap *heap = *state;
+    exv_heap_stats stats;
+    seen s = {.block = {exv_alloc(heap, 1), exv_alloc(heap, 5000), exv_alloc(heap, 300000)},
+              .object = {new_node(heap, &node_type, 0), new_node(heap, &leaf_type, 0)}};
+    assert_int_equal(exv_heap_walk(heap, see, &s), 0);
+    exv_get_heap_stats(heap, &stats);
+    assert_int_equal(s.blocks + s.objects, stats.live_blocks);
+    assert_int_equal(s.objects, stats.live_objects);
+    assert_int_equal(s.found, 31);
+    for (int until = 1; until <= s.blocks + s.objects; until += 2) {
+        seen some = {.object = {s.object[0]}, .until = until};
+        assert_int_equal(exv_heap_walk(heap, see, &some), 42);
+        assert_int_equal(some.blocks + some.objects, until);
+    }
+    for (int i = 0; i < 3; i++)
+        exv_free(heap, s.block[i]);
+    exv_decref(s.object[0]);
+    exv_decref(s.object[1]);
+}
+
+/* ------------------------------------------------------------------ life */
+
+static void test_birth(void **state)
+{
+    exv_heap *heap = *state;
+    char version[40];
+    snprintf(version, sizeof version, "%d.%d.%d", EXV_VERSION_MAJOR, EXV_VERSION_MINOR, EXV_VERSION_PATCH);
+    assert_string_equal(exv_version(), version);
+    assert_string_equal(exv_error_message(heap), "");
+    assert_int_equal(exv_list_size(exv_gc_get_garbage(heap)), 0);
+    exv_list *list = exv_gc_get_objects(heap, -1);
+    assert_int_equal(exv_list_size(list), 0); /* none of the heap's own */
+    exv_decref(list);
+    assert_int_equal(exv_heap_free(NULL), 0);
+}
+
+#ifdef EXVI_CHECKED
+/* Each of the mappings and allocations that a birth needs fails: NULL, and nothing is left mapped. */
+static void test_birth_that_fails(void **state)
+{
+    (void)state;
+    static const exvi_fault faults[] = {EXVI_FAULT_MAP, EXVI_FAULT_BLOCK};
+    for (int i = 0; i < 2; i++) {
+        exv_heap *heap = NULL;
+        uint64_t nth = 0;
+        while (!heap) {
+            long before = virtual_kib();
+            exvi_fault_set(faults[i], ++nth, false);
+            heap = exv_heap_new(NULL);
+            exvi_fault_set(faults[i], 0, false);
+            assert_true(heap || virtual_kib() == before);
+        }
+        assert_true(nth > 2);
+        assert_int_equal(exv_heap_free(heap), 0);
+    }
+}
+#endif
+
+static void test_leaks_are_counted_and_ended(void **state)
+{
+    (void)state;
+    exv_config config = plain_config();
+    exv_heap *heap = exv_heap_new(&config);
+    node *leak = new_node(heap, &final_type, 1);
+    leak->ref[0] = new_node(heap, &final_type, 2);
+    leak->ref[1] = new_ring(heap, &final_type, 2, 3);
+    exv_decref(new_ring(heap, &final_type, 2, 5)); /* is found before */
+    assert_int_equal(exv_heap_free(heap), 4);
+    for (int id = 1; id <= 6; id++) {
+        char event[3][8];
+        for (int k = 0; k < 3; k += 2) {
+            snprintf(event[k], sizeof event[k], "%c%d ", "FCD"[k], id);
+            char *at = strstr(events, event[k]);
+            assert_non_null(at);
+            assert_null(strstr(at + 1, event[k])); /* once each */
+        }
+    }
+    const char *last_finalizer = strstr(events, "F1 ");
+    assert_true(last_finalizer < strstr(events, "D4 ")); /* of what is left, all are finalized before any is destroyed */
+    events[0] = '\0';
+}
+
+/* A leaked list that holds a tuple that holds an int: the tuple has no clear function, and must give up the int's last
+ * reference while both still are there, in whatever order they lie. */
+static void test_leaked_containers(void **state)
+{
+    (void)state;
+    for (int order = 0; order < 6; order++) {
+        exv_config config = plain_config();
+        exv_heap *heap = exv_heap_new(&config);
+        void *number = NULL;
+        exv_list *list = order % 2 ? exv_list_new(heap) : NULL;
+        if (order / 2)
+            exv_decref(order / 2 == 1 ? (void *)exv_float_new(heap, 2) : (void *)exv_list_new(heap));
+        number = exv_int_new(heap, 123456789);
+        exv_tuple *tuple = exv_tuple_new(heap, &number, 1);
+        list = list ? list : exv_list_new(heap);
+        assert_int_equal(exv_list_append(list, tuple), EXV_OK);
+        exv_decref(tuple);
+        exv_decref(number);
+        assert_int_equal(exv_heap_free(heap), 3);
+    }
+}
+
+static exv_heap *ending;
+static void use_the_heap(node *self)
+{
+    exv_list *list = exv_list_new(ending);
+    assert_int_equal(exv_list_append(list, self), EXV_OK);
+    assert_int_equal(exv_list_append(list, exv_get_none(ending)), EXV_OK);
+    assert_int_equal(exv_list_append(list, exv_get_bool(ending, true)), EXV_OK);
+    assert_int_equal(exv_list_append(exv_gc_get_garbage(ending), exv_get_none(ending)), EXV_OK);
+    exv_str *text;
+    assert_int_equal(exv_repr(list, &text), EXV_OK);
+    exv_decref(text);
+    exv_decref(list);
+    new_node(ending, &node_type, 9); /* leaks */
+    exv_collect(ending, 2);
+    exv_gc_enable(ending);
+    for (int i = 0; i < 2000; i++)
+        exv_decref(new_ring(ending, &node_type, 1, 0));
+}
+
+static void note_call(exv_weakref *ref, void *arg)
+{
+    assert_null(exv_weakref_incref(ref));
+    note('W', *(int *)arg);
+}
+
+/* Finalizers of what is left find a heap that works, and weak references are called. */
+static void test_last_finalizers(void **state)
+{
+    (void)state;
+    int one = 1;
+    exv_config config = plain_config();
+    ending = exv_heap_new(&config);
+    node *leak = new_node(ending, &final_type, 1);
+    leak->on_finalize = use_the_heap;
+    exv_weakref *ref = exv_weakref_new(leak, note_call, &one);
+    assert_non_null(ref);
+    assert_true(exv_heap_free(ending) >= 2);
+    assert_non_null(strstr(events, "F1 "));
+    assert_non_null(strstr(events, "W1 "));
+    assert_non_null(strstr(events, "D1 "));
+    assert_non_null(strstr(events, "D9 ")); /* what was made so late is destroyed as well */
+    events[0] = '\0';
+}
+
+static void resurrect(node *self)
+{
+    exv_incref(self);
+    exv_incref(self);
+}
+
+static void collect(node *self)
+{
+    exv_collect(exv_get_heap(self), 2);
+}
+
+/* Attempts to live on, immortality, and weak references in any order: the end is the end. */
+static void test_nothing_survives(void **state)
+{
+    (void)state;
+    exv_config config = plain_config();
+    for (int round = 0; round < 20; round++) {
+        exv_heap *heap = exv_heap_new(&config);
+        node *leak[6];
+        for (int i = 0; i < 6; i++) {
+            leak[i] = new_node(heap, (i + round) % 3 ? &final_type : &rigid_type, i + 1);
+            leak[i]->on_finalize = i % 2 ? resurrect : NULL;
+            leak[i]->on_destroy = i % 3 ? collect : NULL;
+            assert_non_null(exv_weakref_new(leak[i], NULL, NULL)); /* leaks as well */
+        }
+        for (int i = 0; i < 6; i++) {
+            set_ref(leak[i], 0, leak[(i + round) % 6]);
+            set_ref(leak[i], 1, leak[(i * round) % 6]);
+        }
+        exv_make_immortal(leak[round % 6]);
+        exv_decref(leak[(round + 1) % 6]);
+        exv_heap_free(heap);
+        for (int id = 1; id <= 6; id++) {
+            char event[8];
+            snprintf(event, sizeof event, "D%d ", id);
+            char *at = strstr(events, event);
+            if (!at || strstr(at + 1, event))
+                fail_msg("%s not once in \"%s\"", event, events);
+        }
+        events[0] = '\0';
+    }
+}
+
+/* At its end a heap looks at what no other collection does. */
+static void test_all_garbage_dies_at_the_end(void **state)
+{
+    (void)state;
+    exv_config config = plain_config();
+    exv_heap *heap = exv_heap_new(&config);
+    exv_decref(new_ring(heap, &node_type, 3, 0));
+    exv_gc_freeze(heap);
+    assert_int_equal(exv_heap_free(heap), 0);
+
+    heap = exv_heap_new(&config);
+    exv_gc_set_debug(heap, EXV_DEBUG_SAVEALL);
+    exv_decref(new_ring(heap, &node_type, 3, 0));
+    assert_int_equal(exv_collect(heap, 2), 3);
+    assert_int_equal(exv_heap_free(heap), 0);
+
+    heap = exv_heap_new(&config); /* but what cannot be freed is left */
+    exv_decref(new_ring(heap, &rigid_type, 3, 0));
+    assert_int_equal(exv_collect(heap, 2), 3);
+    assert_int_equal(exv_heap_free(heap), 3);
+}
+
+static void make_more_garbage(node *self)
+{
+    node *ring = new_ring(exv_get_heap(self), &final_type, 1, 0);
+    ring->on_finalize = (intptr_t)self->arg > 0 ? make_more_garbage : NULL;
+    ring->arg = (void *)((intptr_t)self->arg - 1);
+    exv_decref(ring);
+}
+
+static void test_finalizers_that_make_garbage_at_the_end(void **state)
+{
+    (void)state;
+    exv_config config = plain_config();
+    exv_heap *heap = exv_heap_new(&config);
+    node *ring = new_ring(heap, &final_type, 1, 0);
+    ring->on_finalize = make_more_garbage;
+    ring->arg = (void *)(intptr_t)10;
+    exv_decref(ring);
+    assert_int_equal(exv_heap_free(heap), 0);
+    heap = exv_heap_new(&config);
+    ring = new_ring(heap, &final_type, 1, 0);
+    ring->on_finalize = make_more_garbage;
+    ring->arg = (void *)(intptr_t)1000000; /* without end: not waited for */
+    exv_decref(ring);
+    assert_true(exv_heap_free(heap) > 0);
+}
+
+static void test_many_heaps(void **state)
+{
+    (void)state;
+    enum { HEAPS = 60 };
+    exv_heap *heap[HEAPS];
+    node *n[HEAPS];
+    exv_config config = plain_config();
+    uint64_t before = exvi_resident_bytes();
+    for (int i = 0; i < HEAPS; i++) {
+        heap[i] = exv_heap_new(&config);
+        assert_non_null(heap[i]);
+        n[i] = new_node(heap[i], &node_type, 0);
+    }
+    assert_true((exvi_resident_bytes() - before) / HEAPS < 512 << 10); /* a heap of few objects is small */
+    for (int i = 0; i < HEAPS; i++) {
+        assert_ptr_equal(exv_get_heap(n[i]), heap[i]);
+        assert_sound(heap[i]);
+    }
+    for (int i = 0; i < HEAPS; i += 2)
+        assert_int_equal(exv_heap_free(heap[i]), 1);
+    for (int i = 1; i < HEAPS; i += 2) {
+        exv_decref(n[i]);
+        assert_int_equal(exv_heap_free(heap[i]), 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        heap_test(test_sizes),
+        heap_test(test_calloc_zeroes),
+        heap_test(test_realloc_keeps_what_fits),
+        cmocka_unit_test(test_limit),
+        heap_test(test_trim),
+        heap_test(test_stats),
+        heap_test(test_walk),
+        heap_test(test_birth),
+#ifdef EXVI_CHECKED
+        cmocka_unit_test(test_birth_that_fails),
+#endif
+        cmocka_unit_test(test_leaks_are_counted_and_ended),
+        cmocka_unit_test(test_leaked_containers),
+        cmocka_unit_test(test_last_finalizers),
+        cmocka_unit_test(test_nothing_survives),
+        cmocka_unit_test(test_all_garbage_dies_at_the_end),
+        cmocka_unit_test(test_finalizers_that_make_garbage_at_the_end),
+        cmocka_unit_test(test_many_heaps),
+    };
+    return cmocka_run_group_tests_name("heap", tests, NULL, NULL);
+}
