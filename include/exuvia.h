@@ -284,7 +284,8 @@ typedef enum exv_progress {
 /** Go on with the collection in flight: free a batch of proven garbage within the
  *  pause budget. `found` (may be NULL) receives the number of unreachable objects when
  *  the answer is EXV_FINISHED. A child that failed or is late is replaced by a
- *  collection in place. Never waits. */
+ *  collection in place. In a process forked meanwhile the answer is EXV_IDLE: the
+ *  collection is its parent's. Never waits. */
 EXV_API exv_progress exv_collect_poll(exv_heap *heap, size_t *found);
 
 /** Wait for the child, at most timeout_ns (UINT64_MAX: until its deadline), then free

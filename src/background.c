@@ -182,6 +182,10 @@ exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found)
     exvi_flight state = exvi_snapshot_poll(&flight->snapshot);
     if (state == EXVI_FLIGHT_RUNNING)
         return EXV_FLIGHT;
+    if (flight->snapshot.reason == EXV_REASON_CANCELLED && state == EXVI_FLIGHT_FAILED && !whole) {
+        exvi_background_cancel(heap); /* we were forked: nobody asked this process for a full collection */
+        return EXV_IDLE;
+    }
     heap->collector.running = true;
     uint64_t start = exvi_clock_ns();
     size_t result = 0;

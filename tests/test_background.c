@@ -348,6 +348,30 @@ static void test_fork_in_flight(void **state)
     assert_int_equal(live_objects(heap), before);
 }
 
+/* A forked process that only polls makes no full collection of its own: it has no stop for its parent's sake. */
+static void test_forked_process_polls(void **state)
+{
+    exv_heap *heap = *state;
+    drop_rings(heap, 10, 10);
+    start(heap);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        size_t found = 77;
+        exv_gc_stats stats[EXV_GENERATIONS];
+        if (exv_collect_poll(heap, &found) != EXV_IDLE || found != 77)
+            _exit(1);
+        exv_gc_get_stats(heap, stats);
+        if (stats[2].collections != 0 || reasons(heap, EXV_REASON_CANCELLED) != 1)
+            _exit(2);
+        _exit(exv_collect(heap, 2) == 100 && !exv_heap_check(heap) ? 0 : 3);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(finish(heap), 100);
+}
+
 static void test_child_killed(void **state)
 {
     exv_heap *heap = *state;
@@ -434,6 +458,7 @@ int main(void)
         heap_test(test_finalizers_and_resurrection),
         cmocka_unit_test(test_heap_ends_in_flight),
         heap_test(test_fork_in_flight),
+        heap_test(test_forked_process_polls),
         heap_test(test_child_killed),
         heap_test(test_child_is_late),
 #ifdef EXVI_CHECKED
