@@ -25,7 +25,7 @@ static struct {
     exvi_search search;
     uint64_t batch_ns;
     uintptr_t frozen_next, frozen_prev; /* the permanent list's ends at the clone */
-    size_t cursor;                      /* words of the answer that are done */
+    size_t cursor;                      /* candidates that are done */
     size_t batch;                       /* objects of one reclaiming collection */
     size_t moved;                       /* objects of this one */
     exvi_flight_record record;
@@ -128,7 +128,8 @@ static void read_answer(void)
     flight.record.search_ns = answer->search_ns;
     flight.record.child_cpu_ns = answer->cpu_ns;
     flight.record.child_bytes = answer->resident_bytes;
-    flight.record.candidates = answer->count;
+    flight.record.oldest = answer->word[0];
+    flight.record.candidates = answer->count - EXVI_ANSWER_HEAD;
 }
 
 bool exvi_flight_poll(exvi_fallback *why)
@@ -185,13 +186,13 @@ static bool move_candidate(uint64_t word)
 
 static void move_batch(void)
 {
-    const exvi_answer *answer = flight.snapshot.answer;
+    const uint64_t *words = flight.snapshot.answer->word + EXVI_ANSWER_HEAD;
     const size_t count = (size_t)flight.record.candidates;
     bool whole = true; /* a component must not be split: its parts would keep each other alive */
     while (flight.cursor < count && (flight.moved < flight.batch || !whole)) {
         if (flight.cursor + 8 < count)
-            __builtin_prefetch(exvi_gc_head_of((const void *)(uintptr_t)(answer->word[flight.cursor + 8] & ~EXVI_WORD_FLAGS)));
-        uint64_t word = answer->word[flight.cursor++];
+            __builtin_prefetch(exvi_gc_head_of((const void *)(uintptr_t)(words[flight.cursor + 8] & ~EXVI_WORD_FLAGS)));
+        uint64_t word = words[flight.cursor++];
         whole = (word & EXVI_WORD_LAST) != 0;
         if (move_candidate(word))
             flight.moved++;

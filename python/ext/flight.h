@@ -40,6 +40,7 @@ const char *exvi_fallback_name(exvi_fallback fallback);
 typedef struct exvi_flight_record {
     uint64_t examined, clone_ns, search_ns, child_cpu_ns, child_bytes, reclaim_ns;
     uint64_t candidates, stale, relinked, unreachable;
+    uint64_t oldest;              /* of the examined, those that were in the oldest list */
 } exvi_flight_record;
 
 typedef struct exvi_flight_stats {

@@ -20,6 +20,7 @@ typedef struct host {
     const exvi_search *search;
     const exvi_answer *answer;
     int generation;               /* whose list is walked */
+    uint64_t oldest;              /* objects in the list of the oldest */
     exvi_gc_walk walk;
     bool root_given;
     exvi_visit_fn *marking;       /* the engine's visitor of its first phase, which marks */
@@ -31,6 +32,7 @@ static size_t next_members(void *arg, void **objects, size_t room)
     while (h->generation < h->search->generations) {
         h->walk.list = h->search->layout->head[h->generation];
         size_t count = exvi_gc_walk_next(&h->walk, objects, room);
+        h->oldest += h->generation == EXVI_GENERATIONS - 1 ? count : 0;
         if (count > 0)
             return count;
         h->generation++;
@@ -159,7 +161,7 @@ exvi_search_end exvi_graph_search(exvi_answer *answer, void *arg)
     answer->examined = cycle.examined;
     if (end == EXVI_CYCLE_DONE)
         end = exvi_cycle_group(&cycle, &graph);
-    if (end == EXVI_CYCLE_DONE && !put_candidates(answer, &cycle))
+    if (end == EXVI_CYCLE_DONE && !(exvi_answer_put(answer, &h.oldest, 1) && put_candidates(answer, &cycle)))
         end = EXVI_CYCLE_MEMORY;
     return end == EXVI_CYCLE_DONE ? EXVI_SEARCH_DONE : end == EXVI_CYCLE_MEMORY ? EXVI_SEARCH_MEMORY : EXVI_SEARCH_STOPPED;
 }

@@ -1,7 +1,7 @@
 /*
  * graph: CPython's tracked objects as the engine sees a graph, and the search that a snapshot child runs over it.
  *
- * The answer is one word for each candidate, components together: the object's address, EXVI_WORD_LAST on the last
+ * The answer begins with the number of objects in the oldest list. Then one word for each candidate, components together: the object's address, EXVI_WORD_LAST on the last
  * of a component, EXVI_WORD_PREHEADER where the block begins 32 bytes before the object and not 16. The parent must not look at
  * the object's type to find that out: the address may be stale by then.
  */
@@ -12,6 +12,7 @@
 
 #include "snapshot.h"
 
+enum { EXVI_ANSWER_HEAD = 1 };    /* words before the first candidate */
 #define EXVI_WORD_LAST ((uint64_t)1)
 #define EXVI_WORD_PREHEADER ((uint64_t)2)
 #define EXVI_WORD_FLAGS ((uint64_t)15)

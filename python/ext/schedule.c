@@ -135,7 +135,7 @@ static void completed(void)
     if (!schedule.whole)
         return;
     const exvi_flight_record *last = &exvi_flight_stats_get()->last;
-    uint64_t survivors = last->examined > last->unreachable ? last->examined - last->unreachable : 0;
+    uint64_t survivors = last->oldest > last->unreachable ? last->oldest - last->unreachable : 0;
     *schedule.layout->long_lived_total = survivors < SMALLEST_TOTAL ? SMALLEST_TOTAL : (Py_ssize_t)survivors;
 }
 
