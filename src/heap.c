@@ -143,12 +143,22 @@ static void collect_at_exit(exv_heap *heap)
         continue;
 }
 
+/* Whoever called is inside another function on this heap, which would go on with what is no more. */
+static bool is_inside(const exv_heap *heap)
+{
+#ifdef EXVI_CHECKED
+    if (heap->entries > 1)
+        return true;
+#endif
+    return heap->collector.running || heap->depth > 0;
+}
+
 size_t exv_heap_free(exv_heap *heap)
 {
     if (!heap)
         return 0;
     exvi_heap_enter(heap, __func__);
-    if (heap->collector.running || heap->depth > 0)
+    if (is_inside(heap))
         exvi_die(__func__, "called from a finalizer, destructor or callback of heap %p", (void *)heap);
     exvi_background_cancel(heap);
     exv_gc_disable(heap);
@@ -210,6 +220,18 @@ void *exv_calloc(exv_heap *heap, size_t count, size_t size)
 }
 
 #ifdef EXVI_CHECKED
+static void die_of_no_block(const char *function, const exvi_page *page, const void *block)
+{
+    if (!page->start)
+        exvi_die(function, "%p is not a block: nothing was ever allocated there", block);
+    if (page->kind == EXVI_OBJECT)
+        exvi_die(function, "%p is an object, or lies in one: it is given up with exv_decref()", block);
+    uint32_t index = exvi_block_index(page, block);
+    if (index < page->capacity && exvi_block_at(page, index) == block)
+        exvi_die(function, "block %p was freed already", block);
+    exvi_die(function, "%p lies inside a block", block);
+}
+
 static void expect_block(const exv_heap *heap, const char *function, const void *block)
 {
     exvi_page *page;
@@ -218,10 +240,8 @@ static void expect_block(const exv_heap *heap, const char *function, const void 
         exvi_die(function, "%p is not a block: no heap holds that address", block);
     if (exvi_region_of(block)->blocks != &heap->blocks)
         exvi_die(function, "block %p belongs to another heap", block);
-    if (!exvi_block_find(&heap->blocks, block, &page, &index))
-        exvi_block_misused(exvi_page_of(block), block);
-    if (page->kind != EXVI_RAW)
-        exvi_die(function, "%p is an object: give it up with exv_decref()", block);
+    if (!exvi_block_find(&heap->blocks, block, &page, &index) || page->kind != EXVI_RAW)
+        die_of_no_block(function, exvi_page_of(block), block);
 }
 #else
 #define expect_block(heap, function, block) ((void)0)
@@ -234,7 +254,7 @@ void exv_free(exv_heap *heap, void *block)
     exvi_heap_enter(heap, __func__);
     expect_block(heap, __func__, block);
     (void)heap;
-    exvi_block_free(exvi_page_of(block), block);
+    exvi_block_free(block);
     exvi_heap_leave(heap);
 }
 

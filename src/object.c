@@ -65,6 +65,10 @@ static inline void *new_at_hand(exv_heap *heap, const exv_type *type, size_t pay
 static __attribute__((noinline)) void *new_object(exv_heap *heap, const exv_type *type, size_t payload)
 {
     bool tracked = type->visit != NULL;
+#ifdef EXVI_CHECKED
+    if (!type->name)
+        exvi_die("exv_new", "the type at %p has no name", (const void *)type);
+#endif
     if (payload > EXV_MAX_SIZE)
         return NULL;
     if (tracked) {
@@ -245,7 +249,7 @@ static void dismantle(void *object)
         exvi_die("exv_decref", "object %p of type %s was given a new reference while it was destroyed", object,
                  type->name);
     header->refcount = 0;
-    exvi_block_free(exvi_page_of(header), header);
+    exvi_block_free(header);
 }
 
 /* Out of sight, and counted as CPython counts deallocations. Whether it has weak references stays known. */
@@ -351,7 +355,7 @@ void exvi_object_force(void *object)
     if (header->type->destroy)
         header->type->destroy(object);
     header->refcount = 0;
-    exvi_block_free(exvi_page_of(header), header);
+    exvi_block_free(header);
 }
 
 /* --------------------------------------------------------------- others */

@@ -92,6 +92,11 @@ exv_weakref *exv_weakref_new(void *target, exv_weakref_fn *callback, void *arg)
 void *exv_weakref_incref(exv_weakref *ref)
 {
     exvi_object_expect(__func__, ref);
+#ifdef EXVI_CHECKED
+    const exv_type *type = exvi_header_of(ref)->type;
+    if (type != &exv_weakref_type)
+        exvi_die(__func__, "object %p is not a weakref but a %s", (void *)ref, type->name);
+#endif
     if (!ref->target || exvi_header_of(ref->target)->flags & EXVI_DYING) /* its death was put off */
         return NULL;
     return exv_incref(ref->target);
