@@ -63,12 +63,13 @@ def run(module: str, prefix: list[str], timeout: int) -> tuple[int, dict[str, st
         return process.returncode, outcomes(output), output
 
 
-def compare(module: str, timeout: int, log: str | None) -> list[str]:
+def compare(module: str, timeout: int, log: str | None) -> tuple[int, list[str]]:
+    """How many tests gave an outcome under plain Python, and the differences."""
     plain_status, plain, plain_text = run(module, [], timeout)
     for attempt in range(2):  # what fails once in a while under plain Python may do so under Exuvia, but not twice
         status, ours, text = run(module, ["-m", "exuvia", "run", "--mode", "stress"], 2 * timeout)
         if status == plain_status and ours == plain:
-            return []
+            return len(plain), []
     if log:
         for name, content in (("plain", plain_text), ("exuvia", text)):
             with open(os.path.join(log, f"{module}.{name}"), "w", encoding="utf-8") as file:
@@ -77,7 +78,7 @@ def compare(module: str, timeout: int, log: str | None) -> list[str]:
     for test in sorted(plain.keys() | ours.keys()):
         if plain.get(test) != ours.get(test):
             lines.append(f"{module}: {test}: {plain.get(test, 'missing')}, under Exuvia {ours.get(test, 'missing')}")
-    return lines
+    return len(plain), lines
 
 
 def all_modules() -> list[str]:
@@ -97,12 +98,13 @@ def main() -> int:
     modules = options.modules or available
     if not options.modules and not options.all:
         modules = [name for name in available if name.removeprefix("test.").split(".")[0] in DECISIVE]
-    differing = 0
+    differing = total = 0
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for module, lines in zip(modules, pool.map(lambda name: compare(name, options.timeout, options.log), modules)):
+        for module, (tests, lines) in zip(modules, pool.map(lambda name: compare(name, options.timeout, options.log), modules)):
             differing += bool(lines)
-            print(f"{'DIFFERS' if lines else 'same   '} {module}", *lines, sep="\n    ", flush=True)
-    print(f"{len(modules) - differing} modules the same, {differing} differ")
+            total += tests
+            print(f"{'DIFFERS' if lines else 'same   '} {module} ({tests} tests)", *lines, sep="\n    ", flush=True)
+    print(f"{len(modules) - differing} modules the same, {differing} differ; {total} tests")
     return 1 if differing else 0
 
 
