@@ -231,13 +231,14 @@ void world_track(world *w, uint32_t id, bool tracked)
 
 void world_freeze(world *w, bool frozen)
 {
+    world_catch_up(w);
     for (uint32_t id = 0; id < w->used; id++) {
         world_node *node = &w->node[id];
+        node->excused = node->object != NULL;
         if (!node->object || !node->tracked)
             continue;
         node->generation = frozen || node->frozen ? EXV_GENERATIONS - 1 : node->generation;
         node->frozen = frozen;
-        node->excused = true;
     }
     if (frozen)
         exv_gc_freeze(w->heap);
@@ -273,6 +274,7 @@ void world_settle(world *w)
 /* Break what is in the garbage list by hand, as its owner must. */
 void world_empty_garbage(world *w)
 {
+    world_catch_up(w);
     for (uint32_t i = 0; i < w->garbage_count; i++) {
         uint32_t id = w->garbage[i];
         for (uint32_t k = 0; k < w->node[id].field_count; k++)
@@ -363,6 +365,7 @@ void world_abandon(world *w)
         exv_free(w->heap, w->block[i].start);
         w->block[i].start = NULL;
     }
+    world_freeze(w, false); /* the last collection looks at everything */
     world_settle(w);
     uint32_t mortals = count_mortals(w);
     w->ending = true;

@@ -111,6 +111,7 @@ static bool is_kept(const world_node *node)
 void world_mark_reachable(world *w, bool kept_too)
 {
     marking m = {.w = w};
+    world_catch_up(w);
     for (uint32_t id = 0; id < w->used; id++)
         w->node[id].member = w->node[id].object != NULL;
     reach_held(&m);
@@ -142,18 +143,24 @@ static void mark_held_members(world *w)
 
 void world_excuse(world *w, uint32_t id, bool maybe_cut)
 {
-    marking m = {.w = w};
+    uint32_t depth = 0;
     if (w->mode == WORLD_EXACT)
         return;
-    for (uint32_t i = 0; i < w->used; i++)
-        w->node[i].member = w->node[i].object != NULL;
     w->epoch++;
-    reach(&m, id);
-    while (m.depth > 0) {
-        world_node *node = &w->node[w->stack[--m.depth]];
+    w->node[id].mark = w->epoch;
+    w->stack[depth++] = id;
+    while (depth > 0) {
+        world_node *node = &w->node[w->stack[--depth]];
         node->excused = true;
         node->maybe_cut = node->maybe_cut || maybe_cut;
-        reach_fields(&m, (uint32_t)(node - w->node));
+        for (uint32_t i = 0; i < node->field_count; i++) {
+            uint32_t child = node->fields[i];
+            /* What an excused object reaches is excused already. */
+            if (child == WORLD_NONE || world_is_marked(w, child) || (w->node[child].excused && !maybe_cut))
+                continue;
+            w->node[child].mark = w->epoch;
+            w->stack[depth++] = child;
+        }
     }
 }
 
@@ -213,7 +220,7 @@ void world_search_again(world *w)
     }
 }
 
-void world_note_garbage(world *w)
+static void note_garbage(world *w)
 {
     exv_list *list = exv_gc_get_garbage(w->heap);
     for (size_t i = w->garbage_count; i < exv_list_size(list); i++) {
@@ -224,13 +231,14 @@ void world_note_garbage(world *w)
         uint32_t id = ((const world_payload *)item)->id;
         WORLD_CHECK(w, w->node[id].object == item);
         world_gain(w, id);
-        w->node[id].tracked = true; /* again, even if its finalizer untracked it */
+        w->node[id].tracked = true; /* again, whatever was done to it while it was doomed */
+        w->node[id].frozen = false;
         w->garbage[w->garbage_count++] = id;
     }
 }
 
-/* What was doomed and lives is back under the collector's eyes, in the first generation. */
-static void note_survivors(world *w, const exv_gc_info *info)
+/* What was doomed and lives is back under the collector's eyes, in the first generation. Returns how many cannot be broken. */
+static size_t note_survivors(world *w)
 {
     size_t uncollectable = 0;
     for (uint32_t id = 0; id < w->used; id++) {
@@ -245,8 +253,15 @@ static void note_survivors(world *w, const exv_gc_info *info)
         uncollectable += world_is_stubborn(node->shape);
         WORLD_CHECK(w, node->cleared || world_is_stubborn(node->shape));
     }
+    return uncollectable;
+}
+
+void world_catch_up(world *w)
+{
     if (w->mode == WORLD_EXACT)
-        WORLD_CHECK(w, info->uncollectable == uncollectable);
+        return;
+    note_garbage(w);
+    note_survivors(w);
 }
 
 void world_on_collection(exv_heap *heap, exv_gc_phase phase, const exv_gc_info *info, void *arg)
@@ -270,9 +285,10 @@ void world_on_collection(exv_heap *heap, exv_gc_phase phase, const exv_gc_info *
         WORLD_CHECK(w, info->collected + info->uncollectable == w->found);
     }
     uint32_t before = w->garbage_count;
-    world_note_garbage(w);
-    note_survivors(w, info);
-    WORLD_CHECK(w, w->mode != WORLD_EXACT || w->garbage_count - before == info->uncollectable);
+    note_garbage(w);
+    size_t uncollectable = note_survivors(w);
+    if (w->mode == WORLD_EXACT)
+        WORLD_CHECK(w, w->garbage_count - before == info->uncollectable && uncollectable == info->uncollectable);
     w->collecting = false;
 }
 

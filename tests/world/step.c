@@ -232,12 +232,14 @@ static void follow_weak(world *w)
 static void untrack_object(world *w)
 {
     uint32_t id = world_pick(w);
+    world_catch_up(w);
     if (id != WORLD_NONE && w->node[id].shape != WORLD_WEAK)
         world_track(w, id, false);
 }
 
 static void track_all(world *w)
 {
+    world_catch_up(w);
     for (uint32_t id = 0; w->depth == 0 && id < w->used; id++)
         if (w->node[id].object && !w->node[id].doomed && !w->node[id].cleared)
             world_track(w, id, true);
@@ -275,6 +277,18 @@ static void settle(world *w)
         exv_poll(w->heap);
 }
 
+static void fly(world *w)
+{
+    if (!w->flies)
+        return;
+    switch (world_random(w, 8)) {
+    case 0: (void)exv_collect_start(w->heap); break;
+    case 1: exv_collect_wait(w->heap, world_random(w, 2) ? UINT64_MAX : 100000, NULL); break;
+    case 2: exv_idle(w->heap); break;
+    default: exv_collect_poll(w->heap, NULL); break;
+    }
+}
+
 /* A freed object's memory may be found again here, as all ones. */
 static void change_block(world *w)
 {
@@ -298,12 +312,12 @@ static const struct {
     {make_object, 40}, {link_objects, 40}, {unlink_object, 10}, {copy_to_root, 10}, {drop_root, 8}, {point_often, 1},
     {make_ring, 8}, {make_chain, 2}, {make_weak, 8}, {follow_weak, 8}, {untrack_object, 1}, {track_all, 1},
     {freeze, 1}, {make_immortal, 1}, {collect, 1}, {set_threshold, 1}, {settle, 2}, {change_block, 10},
-    {world_empty_garbage, 1},
+    {world_empty_garbage, 1}, {fly, 8},
 };
 
 void world_step(world *w)
 {
-    static const unsigned total = 153;
+    static const unsigned total = 161;
     unsigned at = world_random(w, total);
     size_t i = 0;
     for (; at >= operations[i].weight; i++)

@@ -82,6 +82,7 @@ typedef struct world {
     size_t base_objects, base_tracked;
     uint64_t serials, made, destroyed, finalized, resurrected, collections, cuts, calls;
     bool collecting, searched_again, ending;
+    bool flies;               /* operations start and continue flights */
     size_t doomed;            /* objects found by the collection that is running, as predicted */
     size_t found;             /* by the last one, as predicted */
     unsigned depth;           /* of actions inside finalizers and callbacks */
@@ -174,7 +175,9 @@ void world_bury(world *w, uint32_t id);
 /* The oracle's view of a collection: its callback, and the search after the finalizers. */
 void world_on_collection(exv_heap *heap, exv_gc_phase phase, const exv_gc_info *info, void *arg);
 void world_search_again(world *w);
-void world_note_garbage(world *w);
+
+/* A flight puts back what it could not free after each batch, not only at its end: note that. */
+void world_catch_up(world *w);
 
 /* What a finalizer does; what anyone does in a wild world. */
 void world_act_in_finalizer(world *w, uint32_t id);
