@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define MEDIUM_UNITS 8
-#define NEVER INT32_MAX      /* wake: no page has so many blocks */
+#define NEVER (-((int64_t)1 << 62)) /* wake: no tally comes down to this */
 
 #ifdef EXVI_STRESS
 #define AWAY_SHARE 32        /* a page comes back almost at once, or with a block of large size at the last */
@@ -49,7 +49,14 @@ static uint32_t count_free(const exvi_page *page)
 
 static uint32_t used_of(const exvi_page *page)
 {
-    return page->current ? page->capacity - count_free(page) : (uint32_t)page->tally;
+    return page->current ? page->capacity - count_free(page) : (uint32_t)exvi_page_tally(page);
+}
+
+/* From now on so many blocks are in use, and the free that leaves `wake` of them has more to do. */
+static void set_tally(exvi_page *page, int64_t tally, int64_t wake)
+{
+    page->wake = wake;
+    page->left = tally - wake;
 }
 
 static exvi_page *first_page(void)
@@ -59,18 +66,18 @@ static exvi_page *first_page(void)
 
 /* ----------------------------------------------------------------- lists */
 
-/* A listed page wants to know when it is half empty, and of each further halving: see thin.h. */
-static int32_t next_wake(const exvi_page *page)
+/* A page wants to know when it is half empty, and of each further halving: see thin.h. */
+static void wait_for_half(exvi_page *page)
 {
-    int32_t tally = (int32_t)page->tally, half = page->capacity / 2;
-    return tally > half ? half : tally / 2;
+    int64_t tally = exvi_page_tally(page), half = page->capacity / 2;
+    set_tally(page, tally, tally > half ? half : tally / 2);
 }
 
 static void list_page(exvi_bin *bin, exvi_page *page)
 {
     exv_assert(!page->listed && !page->current);
     page->listed = true;
-    page->wake = next_wake(page);
+    wait_for_half(page);
     page->prev = NULL;
     page->next = bin->partial;
     if (bin->partial)
@@ -138,9 +145,8 @@ static void set_up_page(exvi_page *page, exvi_kind kind, uint8_t bin, size_t blo
     page->block_size = block_size;
     page->capacity = bin == EXVI_BIN_LARGE ? 1 : (uint16_t)(((size_t)page->units << EXVI_UNIT_SHIFT) / block_size);
     page->reciprocal = bin == EXVI_BIN_LARGE ? 0 : reciprocal_of(block_size);
-    page->wake = 0;
     page->cursor = 0;
-    page->tally = 0;
+    set_tally(page, 0, 0);
     exv_assert(!page->current && !page->listed && !page->young_listed);
     page->claimed = 0;
     page->hollow = false;
@@ -162,7 +168,7 @@ static exvi_page *new_page(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
 
 static void release_page(exvi_blocks *blocks, exvi_page *page)
 {
-    exv_assert(page->tally == 0 && !page->current && !page->listed);
+    exv_assert(exvi_page_tally(page) == 0 && !page->current && !page->listed);
     exvi_page_unlist_young(blocks, page);
     exvi_thin_forget(&blocks->regions, page);
     exvi_units_give(&blocks->regions, page);
@@ -202,9 +208,8 @@ static bool claim_next(exvi_page *page)
 /* From now on the page counts as full, and its allocations as made: so only frees need to be counted. */
 static void make_current(exvi_blocks *blocks, exvi_page *page)
 {
-    blocks->allocations += (uint64_t)(page->capacity - page->tally);
-    page->tally = page->capacity;
-    page->wake = NEVER;
+    blocks->allocations += (uint64_t)(page->capacity - exvi_page_tally(page));
+    set_tally(page, page->capacity, NEVER);
     page->current = true;
     page->cursor = 0;
     blocks->bin[page->kind][page->bin].page = page;
@@ -214,16 +219,14 @@ static void make_current(exvi_blocks *blocks, exvi_page *page)
 }
 
 /* The opposite: what was freed was allocated again, all but what is free now. */
-static void leave_current(exvi_blocks *blocks, exvi_page *page)
+static void leave_current(exvi_blocks *blocks, exvi_page *page, uint32_t used)
 {
-    uint32_t used = used_of(page), share = page->capacity / AWAY_SHARE;
+    uint32_t share = page->capacity / AWAY_SHARE;
     exvi_thin_forget(&blocks->regions, page);
     page->free[page->cursor] |= page->claimed;
-    exvi_region_of(page)->blocks->claimed_bytes -= (uint64_t)__builtin_popcountll(page->claimed) * page->block_size;
     page->claimed = 0;
-    blocks->allocations += (uint64_t)(used - page->tally);
-    page->tally = used;
-    page->wake = page->capacity - (int32_t)(share ? share : 1);
+    blocks->allocations += (uint64_t)(used - exvi_page_tally(page));
+    set_tally(page, used, page->capacity - (share ? share : 1));
     page->current = false;
     blocks->bin[page->kind][page->bin].page = first_page();
 }
@@ -239,7 +242,7 @@ static void list_away(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
             exvi_page *page = &region->page[unit];
             if (page->units == 0 || page->kind != kind || page->bin != bin || page->listed || page->current)
                 continue;
-            if (page->tally < page->capacity)
+            if (exvi_page_tally(page) < page->capacity)
                 list_page(&blocks->bin[kind][bin], page);
         }
     }
@@ -250,7 +253,7 @@ static exvi_page *change_page(exvi_blocks *blocks, exvi_kind kind, unsigned numb
 {
     exvi_bin *bin = &blocks->bin[kind][number];
     if (bin->page != first_page())
-        leave_current(blocks, bin->page);
+        leave_current(blocks, bin->page, bin->page->capacity);
     exvi_page *page = bin->partial ? NULL : new_page(blocks, kind, number);
     if (!page) {
         if (!bin->partial)
@@ -277,7 +280,7 @@ static void *new_large(exvi_blocks *blocks, exvi_kind kind, size_t size)
     if (kind == EXVI_OBJECT)
         exvi_page_list_young(blocks, page);
     blocks->allocations++;
-    page->tally = 1;
+    set_tally(page, 1, 0);
     claim(page, 0);
     return exvi_page_pop(page);
 }
@@ -306,16 +309,26 @@ void exvi_block_free_slow(exvi_page *page)
     exvi_blocks *blocks = exvi_region_of(page)->blocks;
     exvi_bin *bin = page->bin == EXVI_BIN_LARGE ? NULL : &blocks->bin[page->kind][page->bin];
     exv_assert(!page->current);
-    if (page->tally == 0) {
+    if (exvi_page_tally(page) == 0) {
         if (page->listed)
             unlist_page(bin, page);
         release_page(blocks, page);
     } else if (!page->listed) {
         list_page(bin, page);
     } else {
-        page->wake = next_wake(page);
+        wait_for_half(page);
         exvi_thin_note(&blocks->regions, page);
     }
+}
+
+/* The entry says nothing of this block: it lies further inside of a page of several units, or nowhere. */
+void exvi_block_free_odd(exvi_page *unit, void *block)
+{
+    exvi_page *page = unit - unit->lead;
+    uint32_t index = exvi_block_index(page, block);
+    if (index >= page->capacity || exvi_block_at(page, index) != block)
+        exvi_block_misused(page, block);
+    exvi_block_free_at(page, index);
 }
 
 bool exvi_block_resize(exvi_page *page, size_t size)
@@ -426,7 +439,7 @@ size_t exvi_blocks_trim(exvi_blocks *blocks)
         exvi_page *page = blocks->bin[i / EXVI_BINS][i % EXVI_BINS].page;
         if (page == first_page() || used_of(page) > 0)
             continue;
-        leave_current(blocks, page);
+        leave_current(blocks, page, 0);
         release_page(blocks, page);
     }
     return exvi_thin_trim(&blocks->regions) + exvi_regions_trim(&blocks->regions);
@@ -462,7 +475,7 @@ void exvi_blocks_count(const exvi_blocks *blocks, exvi_blocks_sum *sum)
             uint32_t used = used_of(page);
             sum->used_bytes += used * page->block_size;
             sum->live[page->kind] += used;
-            sum->allocations += (uint64_t)(used - page->tally); /* not 0 for current pages alone */
+            sum->allocations += (uint64_t)(used - exvi_page_tally(page)); /* not 0 for current pages alone */
         }
     }
     size_t index_bytes = regions->room * sizeof *regions->sorted;
@@ -493,7 +506,7 @@ static const char *check_bitmaps(const exvi_page *page)
     uint64_t free_at_end = page->free[last % 64] | (page->cursor == last ? page->claimed : 0);
     if (page->capacity % 64 && free_at_end >> (page->capacity % 64))
         return "a block behind the last one of a page is free";
-    if (page->current ? page->tally > page->capacity : count_free(page) + page->tally != page->capacity)
+    if (page->current ? page->wake != NEVER : count_free(page) + exvi_page_tally(page) != page->capacity)
         return "used and free blocks of a page do not add up to its capacity";
     return NULL;
 }
@@ -503,16 +516,16 @@ static const char *check_page(const exvi_blocks *blocks, const exvi_page *page)
     if (page->lead != 0 || page->capacity == 0 || page->start == NULL)
         return "a page is not set up";
     for (uint32_t i = 1; i < page->units && !exvi_region_of(page)->single; i++) {
-        if (page[i].lead != i || page[i].units != 0)
+        if (page[i].lead != i || page[i].units != 0 || page[i].capacity != 0)
             return "a unit does not lead back to its page";
     }
-    if (page->tally == 0 && !page->current)
+    if (!page->current && exvi_page_tally(page) == 0)
         return "a page without live blocks was kept";
     if (page->current && (page->listed || blocks->bin[page->kind][page->bin].page != page))
         return "a page is current that its bin does not allocate from";
     if (page->current && page->kind == EXVI_OBJECT && !page->young_listed)
         return "a current page of objects is not in the list of young ones";
-    if (!page->current && page->tally <= page->wake)
+    if (page->left <= 0)
         return "a page missed its wake";
     if (page->current ? page->thin_bytes > 0 : page->thin_bytes + page->purged_bytes > page->units * EXVI_UNIT_SIZE)
         return "a page is noted as thinner than it is";
@@ -525,7 +538,7 @@ static const char *check_lists(const exvi_blocks *blocks, size_t listed, size_t 
     for (unsigned i = 0; i < EXVI_KINDS * EXVI_BINS; i++) {
         for (exvi_page *page = blocks->bin[i / EXVI_BINS][i % EXVI_BINS].partial; page; page = page->next, listed--) {
             if (!page->listed || page->kind != i / EXVI_BINS || page->bin != i % EXVI_BINS ||
-                page->tally == page->capacity || (page->next && page->next->prev != page))
+                exvi_page_tally(page) == page->capacity || (page->next && page->next->prev != page))
                 return "a bin's list of pages is wrong";
         }
     }

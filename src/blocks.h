@@ -52,6 +52,7 @@ void exvi_blocks_drop(exvi_blocks *blocks);                 /* all memory goes b
 /* What the inline functions below leave to do. */
 void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size);
 void exvi_block_free_slow(exvi_page *page);
+void exvi_block_free_odd(exvi_page *unit, void *block);
 
 /* Can the block be used with `size` bytes where it is? A large one is made longer or shorter if that helps. */
 bool exvi_block_resize(exvi_page *page, size_t size);
@@ -132,19 +133,30 @@ static inline void *exvi_block_new(exvi_blocks *blocks, exvi_kind kind, size_t s
     return exvi_likely(block != NULL) ? block : exvi_block_new_slow(blocks, kind, size);
 }
 
-/* Free a live block; `page` is exvi_page_of(block). A block that is free already stops the program. */
-static inline void exvi_block_free(exvi_page *page, void *block)
+static inline void exvi_block_free_at(exvi_page *page, uint32_t index)
+{
+    uint64_t *word = &page->free[index / 64];
+    if (exvi_unlikely(*word >> (index % 64) & 1))
+        exvi_block_misused(page, exvi_block_at(page, index));
+    *word |= (uint64_t)1 << (index % 64);
+    if (exvi_unlikely(--page->left == 0))
+        exvi_block_free_slow(page);
+}
+
+/* Free a live block. One that is free already stops the program. The entry of a block's unit is that of its page, but
+ * for pages of several units: there the capacity of 0 shows it. */
+static inline void exvi_block_free(void *block)
 {
 #ifdef EXVI_CHECKED
-    exvi_block_bury(page, block);
+    exvi_block_bury(exvi_page_of(block), block);
 #endif
-    uint32_t index = exvi_block_index(page, block);
-    uint64_t bit = (uint64_t)1 << (index & 63);
-    if (exvi_unlikely(index >= page->capacity || page->free[index >> 6] & bit))
-        exvi_block_misused(page, block);
-    page->free[index >> 6] |= bit;
-    if (exvi_unlikely(--page->tally == page->wake))
-        exvi_block_free_slow(page);
+    exvi_page *unit = exvi_unit_of(block);
+    size_t granule = ((uintptr_t)block & (EXVI_UNIT_SIZE - 1)) >> 4;
+    uint32_t index = (uint32_t)((granule * unit->reciprocal) >> 31);
+    if (exvi_likely(index < unit->capacity))
+        exvi_block_free_at(unit, index);
+    else
+        exvi_block_free_odd(unit, block);
 }
 
 #endif

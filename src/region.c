@@ -254,12 +254,19 @@ static void occupy(exvi_regions *regions, exvi_region *region, uint32_t first, u
         set_sparse(regions, region, false);
 }
 
+static void lead_back(exvi_page *page, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        page[i].lead = (uint16_t)i;
+        page[i].capacity = 0;
+    }
+}
+
 static exvi_page *cut_page(exvi_regions *regions, exvi_region *region, uint32_t first, uint32_t units)
 {
     occupy(regions, region, first, units);
     exvi_page *page = &region->page[first];
-    for (uint32_t i = 0; i < units; i++)
-        page[i].lead = (uint16_t)i;
+    lead_back(page, 0, units);
     page->units = units;
     page->start = (char *)region + ((size_t)first << EXVI_UNIT_SHIFT);
     return page;
@@ -361,8 +368,7 @@ bool exvi_units_resize(exvi_regions *regions, exvi_page *page, size_t units)
         if (count_bits(region->vacant, first + old, wanted - old) < wanted - old)
             return false;
         occupy(regions, region, first + old, wanted - old);
-        for (uint32_t i = old; i < wanted; i++)
-            page[i].lead = (uint16_t)i;
+        lead_back(page, old, wanted);
     } else {
         make_vacant(regions, region, first + wanted, old - wanted);
     }

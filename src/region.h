@@ -30,19 +30,16 @@ typedef struct exvi_page {
     _Alignas(64) uint64_t claimed; /* blocks of the cursor's word that allocation may still hand out */
     char *claimed_start;     /* the first block of that word */
     char *start;             /* the first block */
-    int64_t tally;           /* blocks in use; of the current page: its capacity less the frees since it is current */
+    int64_t left;            /* a free that brings this to 0 has more to do: see exvi_page_tally() */
+    int64_t wake;            /* the tally will be this then */
     size_t block_size;       /* a multiple of 16; objects: at least 32 */
     uint32_t reciprocal;     /* index == (offset >> 4) * reciprocal >> 31, exact inside the page */
-    int32_t wake;            /* a free that brings the tally down to this has more to do */
     uint32_t units;          /* of the page; 0: not the first unit of one */
-    uint16_t capacity;       /* blocks in the page */
+    uint16_t capacity;       /* blocks in the page; 0 for units inside a page */
     uint16_t cursor;         /* the word of `free` that was claimed last */
     uint16_t lead;           /* units back to the page's first unit, for units inside a page */
     uint8_t kind;            /* exvi_kind */
     uint8_t bin;             /* size class, or EXVI_BIN_LARGE */
-    bool current;            /* its bin allocates from it */
-    bool listed;             /* in its bin's list of pages with free blocks */
-    bool young_listed;       /* in blocks->young */
     _Alignas(64) uint64_t free[64]; /* 1: free, and not claimed */
     uint64_t young[2][32];   /* objects only: see generation.h */
     struct exvi_page *next, *prev; /* while listed */
@@ -50,6 +47,9 @@ typedef struct exvi_page {
     uint32_t thin_bytes;     /* thin.c: free, and not purged, when the page was noted; 0: it is not */
     uint32_t purged_bytes;   /* thin.c: of its free blocks, gone back to the system since it was current */
     bool hollow;             /* thin.c: ever since it was set up */
+    bool current;            /* its bin allocates from it */
+    bool listed;             /* in its bin's list of pages with free blocks */
+    bool young_listed;       /* in blocks->young */
 } exvi_page;
 
 struct exvi_blocks;
@@ -132,13 +132,23 @@ static inline uint32_t exvi_next_bit(const uint64_t *map, uint32_t from, uint32_
     return end;
 }
 
-/* The page of a live block, given by any address in its first unit's reach: the start of any block will do. */
+/* The table entry of the unit that an address in a region lies in; and the page of a live block. */
+static inline exvi_page *exvi_unit_of(const void *address)
+{
+    return &exvi_region_of(address)->page[((uintptr_t)address >> EXVI_UNIT_SHIFT) & (EXVI_UNITS - 1)];
+}
+
 static inline exvi_page *exvi_page_of(const void *address)
 {
-    exvi_region *region = exvi_region_of(address);
-    exvi_page *page = &region->page[((uintptr_t)address >> EXVI_UNIT_SHIFT) & (EXVI_UNITS - 1)];
+    exvi_page *page = exvi_unit_of(address);
     /* a branch, so that for the usual page nothing has to wait for `lead` */
     return __builtin_expect(page->lead != 0, 0) ? page - page->lead : page;
+}
+
+/* Blocks in use. Of the current page: its capacity less the frees since it is current, which may be below 0. */
+static inline int64_t exvi_page_tally(const exvi_page *page)
+{
+    return page->wake + page->left;
 }
 
 static inline uint32_t exvi_block_index(const exvi_page *page, const void *block)

@@ -56,7 +56,7 @@ void exvi_thin_note(exvi_regions *regions, exvi_page *page)
     exv_assert(!page->current);
     if (page->thin_bytes)
         return;
-    size_t free_bytes = (size_t)(page->capacity - page->tally) * page->block_size;
+    size_t free_bytes = (size_t)(page->capacity - exvi_page_tally(page)) * page->block_size;
     exv_assert(free_bytes > page->purged_bytes); /* more by at least one block since it was purged */
     page->thin_bytes = (uint32_t)(free_bytes - page->purged_bytes);
     regions->thin_bytes += page->thin_bytes;

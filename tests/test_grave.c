@@ -39,7 +39,7 @@ static void *new_raw(size_t size)
 
 static void free_block(void *block)
 {
-    exvi_block_free(exvi_page_of(block), block);
+    exvi_block_free(block);
 }
 
 /* Run `misuse` in a process of its own: it must be aborted, and its last words must contain `text`. */
@@ -62,7 +62,8 @@ static void expect_death(void (*misuse)(void), const char *text)
         length += (size_t)got;
     close(ends[0]);
     assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
+        fail_msg("status %#x instead of an end that says \"%s\"; said \"%s\"", (unsigned)status, text, words);
     if (!strstr(words, text))
         fail_msg("\"%s\" does not contain \"%s\"", words, text);
 }
@@ -92,6 +93,27 @@ static void free_twice_with_page(void)
     free_block(block);
 }
 
+/* The second of two blocks in a page of several units, and an address far inside of it. */
+static void free_medium_twice(void)
+{
+    new_raw(60000);
+    new_raw(60000);
+    char *block = new_raw(60000);
+    free_block(block);
+    free_block(block);
+}
+
+static void free_inside_medium(void)
+{
+    new_raw(60000);
+    free_block((char *)new_raw(60000) + EXVI_UNIT_SIZE / 2);
+}
+
+static void free_inside_large(void)
+{
+    free_block((char *)new_raw((size_t)1 << 20) + EXVI_UNIT_SIZE);
+}
+
 static void test_double_free(void **state)
 {
     (void)state;
@@ -99,6 +121,9 @@ static void test_double_free(void **state)
     expect_death(free_twice, "was freed already\n");
     expect_death(free_object_twice, "exuvia: exv_decref: block 0x");
     expect_death(free_twice_with_page, "was freed already\n");
+    expect_death(free_medium_twice, "was freed already\n");
+    expect_death(free_inside_medium, "exuvia: exv_free: ");
+    expect_death(free_inside_large, "exuvia: exv_free: ");
 }
 
 #ifdef EXVI_CHECKED
@@ -121,8 +146,7 @@ static void free_claimed(void)
 
 static void free_never_allocated(void)
 {
-    char *block = new_raw(64);
-    exvi_block_free(&exvi_region_of(block)->page[EXVI_UNITS / 16 + EXVI_META_UNITS], block + 4 * EXVI_HUGE_PAGE);
+    exvi_block_free((char *)new_raw(64) + 20 * EXVI_UNIT_SIZE);
 }
 
 static void write_after_free(void)

@@ -38,7 +38,7 @@ static void *new_raw(size_t size)
 
 static void free_block(void *block)
 {
-    exvi_block_free(exvi_page_of(block), block);
+    exvi_block_free(block);
 }
 
 static void expect_sound(void)

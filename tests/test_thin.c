@@ -54,7 +54,7 @@ static void expect_sound(void)
 
 static void free_block(size_t i)
 {
-    exvi_block_free(exvi_page_of(block[i]), block[i]);
+    exvi_block_free(block[i]);
     block[i] = NULL;
 }
 
