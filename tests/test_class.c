@@ -454,6 +454,24 @@ static void an_instance_refers_to_its_class_and_attributes(void **state)
     exv_decref(cls);
 }
 
+/* Instances used as dicts, each with names of its own, do not make their class grow for ever. */
+static void a_class_keeps_so_many_names(void **state)
+{
+    exv_heap *heap = *state;
+    exv_gc_disable(heap);
+    exv_class *cls = new_class(heap, NULL, NULL);
+    for (int first = 0; first < 3 * NAMES; first += 3)
+        exv_decref(with_attributes(cls, first, 3));
+    size_t count[2];
+    count_referents(cls, NULL, count);
+#ifdef EXVI_STRESS
+    assert_int_equal(count[1], 12); /* MOST_SLOTS */
+#else
+    assert_int_equal(count[1], 1000);
+#endif
+    exv_decref(cls);
+}
+
 #ifdef EXVI_CHECKED
 /* With a class of its own each time: one that was used knows the names, and nothing is left to fail. */
 static exv_status set_10(void *arg)
@@ -547,6 +565,7 @@ int main(void)
         value_test(a_rescued_instance_is_whole),
         value_test(a_cleared_instance_can_be_looked_at),
         value_test(an_instance_refers_to_its_class_and_attributes),
+        value_test(a_class_keeps_so_many_names),
 #ifdef EXVI_CHECKED
         value_test(no_memory_to_leave_the_array),
         value_test(no_memory),
