@@ -254,8 +254,8 @@ static bool clear_and_release(exvi_doomed *doomed, uint64_t until_ns)
     return true;
 }
 
-/* Deaths count their depth anew: called from a deep one, those that come of clearing would be put off until after it, and what
- * they hold would look like survivors. */
+/* Deaths count their depth anew: called from a deep one, those that come of clearing would be put off until after it,
+ * and what they hold would look like survivors. */
 bool exvi_collect_clear(exv_heap *heap, exvi_doomed *doomed, uint64_t until_ns, exv_record *record)
 {
     void *deferred = heap->deferred;

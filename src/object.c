@@ -45,8 +45,8 @@ static inline void *set_up(exv_heap *heap, const exv_type *type, exvi_header *he
     return header + 1;
 }
 
-/* An object if nothing is due and a block is at hand, as mostly; else NULL, and nothing was changed. It calls nothing, so the
- * compiler has nothing to save. */
+/* An object if nothing is due and a block is at hand, as mostly; else NULL, and nothing was changed. It calls nothing,
+ * so the compiler has nothing to save. */
 static inline void *new_at_hand(exv_heap *heap, const exv_type *type, size_t payload)
 {
     exvi_generations *g = &heap->generations;

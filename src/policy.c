@@ -75,7 +75,8 @@ static bool is_near(uint64_t used_bytes, uint64_t limit_bytes)
     return limit_bytes && used_bytes > limit_bytes - limit_bytes / 10;
 }
 
-/* Regions reach the limit long before they are full; but what is vacant may be in pieces, so not all of it counts as room. */
+/* Regions reach the limit long before they are full; but what is vacant may be in pieces, so not all of it counts as
+ * room. */
 static bool heap_is_near_its_limit(const exvi_regions *regions)
 {
     size_t used_bytes = (regions->used_units + regions->count * EXVI_META_UNITS) << EXVI_UNIT_SHIFT;

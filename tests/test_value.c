@@ -20,6 +20,24 @@ static void singletons(void **state)
     assert_false(equal(exv_get_none(heap), exv_get_bool(heap, false)));
 }
 
+/* Each value says what it is by its type. */
+static void types(void **state)
+{
+    exv_heap *heap = *state;
+    exv_class *cls = NULL;
+    assert_ok(exv_class_new(heap, "Thing", NULL, NULL, &cls));
+    struct { void *value; const exv_type *type; } made[] = {
+        {exv_incref(exv_get_none(heap)), &exv_none_type}, {exv_incref(exv_get_bool(heap, true)), &exv_bool_type},
+        {exv_int_new(heap, 7), &exv_int_type}, {exv_float_new(heap, 0.5), &exv_float_type},
+        {exv_names_new(heap), &exv_names_type}, {cls, &exv_class_type},
+    };
+    assert_true(exv_float_value(made[3].value) == 0.5);
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        assert_ptr_equal(exv_get_type(made[i].value), made[i].type);
+        exv_decref(made[i].value);
+    }
+}
+
 static void str_is_the_text_itself(void **state)
 {
     exv_heap *heap = *state;
@@ -298,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         value_test(singletons),
+        value_test(types),
         value_test(str_is_the_text_itself),
         value_test(print_writes_a_line),
         value_test(default_reprs),
