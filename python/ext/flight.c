@@ -152,6 +152,12 @@ bool exvi_flight_poll(exvi_fallback *why)
     }
 }
 
+void exvi_flight_wait(uint64_t ns)
+{
+    if (flight.state == EXVI_FLIGHT_SEARCHING)
+        exvi_snapshot_wait(&flight.snapshot, ns);
+}
+
 /* ------------------------------------------------------------- candidates */
 
 /* gc.freeze() appends whole lists; from 3.12 on a collection also appends immortal objects, one by one, which is harmless. */

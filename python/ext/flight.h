@@ -67,6 +67,9 @@ bool exvi_flight_start(const exvi_flight_options *options, exvi_fallback *why);
 /* See how the child stands; never waits. True if the flight failed in this call, with the reason. */
 bool exvi_flight_poll(exvi_fallback *why);
 
+/* Until the child has answered or failed, at most so long, with the GIL held; for tests. */
+void exvi_flight_wait(uint64_t ns);
+
 /* A young collection begins: move the next batch into generation 0. Returns how many objects were moved. */
 size_t exvi_flight_reclaim(void);
 

@@ -15,7 +15,7 @@
 #include "cgroup.h"
 #include "platform.h"
 
-enum { SMALLEST_TOTAL = 4, PATIENCE = 3, TOLERATED_WAITING = 200000 };
+enum { SMALLEST_TOTAL = 4, PATIENCE = 3, TOLERATED_WAITING = 200000, STRESS_WAIT_NS = 200000000 };
 
 static struct {
     const exvi_layout *layout;
@@ -209,6 +209,8 @@ static void began(int generation)
         abandon(EXVI_FALLBACK_FULL_COLLECTION);
         return;
     }
+    if (schedule.mode == EXVI_MODE_STRESS)
+        exvi_flight_wait(STRESS_WAIT_NS); /* so that there are candidates to prove, again and again */
     exvi_schedule_poll();
     if (exvi_flight_now() == EXVI_FLIGHT_RECLAIMING) {
         exvi_flight_reclaim();
