@@ -271,6 +271,9 @@ static bool last_rites(exv_heap *heap, void *object)
         header->refcount -= header->refcount < EXVI_IMMORTAL_COUNT;
         return false;
     }
+    if (header->refcount == 0)
+        exvi_die("exv_decref", "object %p of type %s lost a reference too many in its finalizer", object,
+                 header->type->name);
     heap->generations.frozen -= (header->flags & EXVI_FROZEN) != 0;
     return true;
 }

@@ -1,7 +1,7 @@
 /*
- * nodes: objects for the tests of the core. A node owns up to two others and writes down what happens to it: F finalizer,
- * C clear, D destroy, each with its id ("F1 C1 D1 "). A node whose id is not positive is silent. Hooks let a test act at each of these
- * moments.
+ * nodes: objects for the tests of the core. A node owns up to two others and writes down what happens to it:
+ * F finalizer, C clear, D destroy, each with its id ("F1 C1 D1 "). A node whose id is not positive is silent. Hooks let
+ * a test act at each of these moments.
  */
 #ifndef NODES_H
 #define NODES_H
@@ -44,6 +44,18 @@ static inline void note(char what, int id)
         assert_string_equal(events, expected);  \
         events[0] = '\0';                       \
     } while (0)
+
+/* The nodes' ids may come in any order; each must be there once. */
+static inline void assert_each(char what, int from, int to)
+{
+    for (int id = from; id <= to; id++) {
+        char event[16];
+        snprintf(event, sizeof event, "%c%d ", what, id);
+        const char *at = strstr(events, event);
+        if (!at || strstr(at + 1, event))
+            fail_msg("\"%s\" is not once in \"%s\"", event, events);
+    }
+}
 
 static inline int node_visit(void *self, exv_visit_fn *visit, void *arg)
 {

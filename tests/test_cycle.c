@@ -1,6 +1,6 @@
 /*
- * test_cycle: detection on made-up graphs, against the plain definition: unreachable is what no root, no reference from outside
- * and nothing held leads to.
+ * test_cycle: detection on made-up graphs, against the plain definition: unreachable is what no root, no reference from
+ * outside and nothing held leads to.
  *
  * The objects are addresses with nothing behind them: a search that looked into one would crash.
  */
@@ -15,7 +15,7 @@ typedef struct graph {
     int members, others;
     uint32_t first[MOST + 1];
     int to[MOST_EDGES];         /* -1: NULL */
-    int32_t outside[MOST];      /* references from nowhere in the graph; below 0: some that visit reports are not counted */
+    int32_t outside[MOST];      /* references from nowhere in the graph; below 0: visit reports more than are counted */
     bool held[MOST], root[MOST];
     uint32_t inside[MOST];      /* from members */
     bool alive[MOST];           /* the oracle's word */
@@ -214,7 +214,8 @@ static void clear_graph(int members, int others)
 
 static void random_graph(uint64_t *seed)
 {
-    int members = 1 + (int)(next_random(seed) % (next_random(seed) % 8 ? 60 : 4000)), others = (int)(next_random(seed) % 20);
+    int members = 1 + (int)(next_random(seed) % (next_random(seed) % 8 ? 60 : 4000));
+    int others = (int)(next_random(seed) % 20);
     clear_graph(members, others);
     uint32_t edges = 0, degree = 1 + next_random(seed) % 4, held_one_in = 1 + next_random(seed) % 200;
     g.twice = next_random(seed) % 4 == 0;
@@ -349,8 +350,8 @@ static void test_stop(void **state)
 }
 
 #ifdef EXVI_CHECKED
-/* Each mapping fails, once or from then on. Either the search says so, or its answer is right all the same: what the stack has no
- * room for is visited later. */
+/* Each mapping fails, once or from then on. Either the search says so, or its answer is right all the same: what the
+ * stack has no room for is visited later. */
 static void test_no_memory(void **state)
 {
     (void)state;

@@ -1,8 +1,8 @@
 /*
  * test_generation: which object is in which generation, and when one is due.
  *
- * The model below is CPython's rule. It was compared with CPython 3.11 itself: the same random operations there gave the
- * same three counts after each of 20,000 steps, for each of the thresholds used here.
+ * The model below is CPython's rule. It was compared with CPython 3.11 itself: random operations of the same kinds
+ * there gave the counts that it foretells after each of 20,000 steps, for each of the thresholds used here.
  */
 #include "nodes.h"
 #include "object.h"

@@ -292,7 +292,7 @@ static void test_leaks_are_counted_and_ended(void **state)
         }
     }
     const char *last_finalizer = strstr(events, "F1 ");
-    assert_true(last_finalizer < strstr(events, "D4 ")); /* of what is left, all are finalized before any is destroyed */
+    assert_true(last_finalizer < strstr(events, "D4 ")); /* all that is left is finalized before any is destroyed */
     events[0] = '\0';
 }
 

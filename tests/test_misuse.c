@@ -1,6 +1,6 @@
 /*
- * test_misuse: each misuse that can be found stops the program with a message that names the function, and the object and
- * its type if there is one. What costs nothing is found in every variant, the rest in the checked build.
+ * test_misuse: each misuse that can be found stops the program with a message that names the function, and the object
+ * and its type if there is one. What costs nothing is found in every variant, the rest in the checked build.
  */
 #include <pthread.h>
 
@@ -92,6 +92,11 @@ static void test_references_to_what_is_being_destroyed(void **state)
     assert_dies(drop, n, "of type node was given a new reference while it was destroyed");
     n->on_destroy = NULL;
     exv_decref(n);
+    n = new_node(heap, &final_type, 0);
+    n->on_finalize = drop_self;
+    assert_dies(drop, n, "of type final lost a reference too many in its finalizer");
+    n->on_finalize = NULL;
+    exv_decref(n);
 }
 
 static void free_twice(void *block)
@@ -148,8 +153,9 @@ static void test_visit_that_reports_too_much(void **state)
     set_ref(liar, 0, n);
     exv_decref(n);
     for (intptr_t generation = 0; generation < 3; generation++) {
-        assert_dies(collect, (void *)generation, "exuvia: exv_collect: visit functions report 2 references to object 0x");
-        assert_dies(collect, (void *)generation, "of type node, which has 1: a visit function reports what its object");
+        void *which = (void *)generation;
+        assert_dies(collect, which, "exuvia: exv_collect: visit functions report 2 references to object 0x");
+        assert_dies(collect, which, "of type node, which has 1: a visit function reports what its object");
     }
     exv_decref(liar);
 }

@@ -27,7 +27,7 @@ static void choose(void **object, int count, uint64_t *seed)
     uint64_t at = 0;
     for (int i = 0; i < count; i++) {
         if (i % 100 == 0)
-            at = ((uint64_t)next_random(seed) << 20 ^ next_random(seed)) & ((UINT64_C(1) << 47) - 1) & ~UINT64_C(0xffff);
+            at = ((uint64_t)next_random(seed) << 20 ^ next_random(seed)) & UINT64_C(0x7fffffff0000);
         object[i] = address(at + 16 * (next_random(seed) % 4096));
     }
     object[0] = address(16);

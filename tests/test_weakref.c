@@ -233,8 +233,8 @@ static void test_callback_cannot_have_garbage(void **state)
         exv_decref(cut[i]);
 }
 
-/* A weak reference that is garbage itself is not called: neither for another object of the garbage, nor for a simple object
- * that dies with it. */
+/* A weak reference that is garbage itself is not called: neither for another object of the garbage, nor for a simple
+ * object that dies with it. */
 static void test_garbage_weak_reference_is_not_called(void **state)
 {
     exv_heap *heap = *state;
