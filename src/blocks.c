@@ -185,7 +185,6 @@ static inline void claim(exvi_page *page, uint32_t word)
     page->cursor = (uint16_t)word;
     page->claimed = claimed;
     page->claimed_start = exvi_block_at(page, word * 64);
-    exvi_region_of(page)->blocks->claimed_bytes += (uint64_t)__builtin_popcountll(claimed) * page->block_size;
     if (page->kind == EXVI_OBJECT) {
         page->young[0][word] |= claimed;
         page->young[1][word] &= ~claimed;
@@ -193,22 +192,32 @@ static inline void claim(exvi_page *page, uint32_t word)
 }
 
 /* Claim the next word with free blocks, the cursor's own before the others. False: the page is full. */
-static bool claim_next(exvi_page *page)
+static inline bool claim_next(exvi_page *page)
 {
-    uint32_t words = words_of(page);
-    for (uint32_t i = 0, word = page->cursor; i < words; i++, word = word + 1 < words ? word + 1 : 0) {
-        if (page->free[word]) {
-            claim(page, word);
-            return true;
-        }
+    uint32_t words = words_of(page), word = page->cursor;
+    while (word < words && !page->free[word])
+        word++;
+    if (word == words) {
+        for (word = 0; word < page->cursor && !page->free[word];)
+            word++;
+        if (word == page->cursor)
+            return false;
     }
-    return false;
+    claim(page, word);
+    return true;
+}
+
+/* Count allocations: so many, made or given up in advance. */
+static void count(exvi_blocks *blocks, const exvi_page *page, int64_t allocations)
+{
+    blocks->allocations += (uint64_t)allocations;
+    blocks->allocated_bytes += (uint64_t)allocations * page->block_size;
 }
 
 /* From now on the page counts as full, and its allocations as made: so only frees need to be counted. */
 static void make_current(exvi_blocks *blocks, exvi_page *page)
 {
-    blocks->allocations += (uint64_t)(page->capacity - exvi_page_tally(page));
+    count(blocks, page, page->capacity - exvi_page_tally(page));
     set_tally(page, page->capacity, NEVER);
     page->current = true;
     page->cursor = 0;
@@ -225,7 +234,7 @@ static void leave_current(exvi_blocks *blocks, exvi_page *page, uint32_t used)
     exvi_thin_forget(&blocks->regions, page);
     page->free[page->cursor] |= page->claimed;
     page->claimed = 0;
-    blocks->allocations += (uint64_t)(used - exvi_page_tally(page));
+    count(blocks, page, used - exvi_page_tally(page));
     set_tally(page, used, page->capacity - (share ? share : 1));
     page->current = false;
     blocks->bin[page->kind][page->bin].page = first_page();
@@ -279,7 +288,7 @@ static void *new_large(exvi_blocks *blocks, exvi_kind kind, size_t size)
     set_up_page(page, kind, EXVI_BIN_LARGE, units << EXVI_UNIT_SHIFT);
     if (kind == EXVI_OBJECT)
         exvi_page_list_young(blocks, page);
-    blocks->allocations++;
+    count(blocks, page, 1);
     set_tally(page, 1, 0);
     claim(page, 0);
     return exvi_page_pop(page);
@@ -321,12 +330,12 @@ void exvi_block_free_slow(exvi_page *page)
     }
 }
 
-/* The entry says nothing of this block: it lies further inside of a page of several units, or nowhere. */
+/* The unit's entry calls the block free: it may lie further inside of a page of several units. */
 void exvi_block_free_odd(exvi_page *unit, void *block)
 {
     exvi_page *page = unit - unit->lead;
     uint32_t index = exvi_block_index(page, block);
-    if (index >= page->capacity || exvi_block_at(page, index) != block)
+    if (index >= page->capacity || exvi_block_at(page, index) != block || page->free[index / 64] >> (index % 64) & 1)
         exvi_block_misused(page, block);
     exvi_block_free_at(page, index);
 }
@@ -410,10 +419,11 @@ size_t exvi_blocks_next(const exvi_blocks *blocks, exvi_kind kind, exvi_block_cu
 
 uint64_t exvi_blocks_allocated_bytes(const exvi_blocks *blocks)
 {
-    uint64_t bytes = blocks->claimed_bytes;
+    uint64_t bytes = blocks->allocated_bytes;
     for (unsigned i = 0; i < EXVI_KINDS * EXVI_BINS; i++) {
         const exvi_page *page = blocks->bin[i / EXVI_BINS][i % EXVI_BINS].page;
-        bytes -= (uint64_t)__builtin_popcountll(page->claimed) * page->block_size;
+        if (page->current)
+            bytes += (uint64_t)(used_of(page) - exvi_page_tally(page)) * page->block_size;
     }
     return bytes;
 }
@@ -516,7 +526,7 @@ static const char *check_page(const exvi_blocks *blocks, const exvi_page *page)
     if (page->lead != 0 || page->capacity == 0 || page->start == NULL)
         return "a page is not set up";
     for (uint32_t i = 1; i < page->units && !exvi_region_of(page)->single; i++) {
-        if (page[i].lead != i || page[i].units != 0 || page[i].capacity != 0)
+        if (page[i].lead != i || page[i].units != 0 || page[i].reciprocal != 0 || !(page[i].free[0] & 1))
             return "a unit does not lead back to its page";
     }
     if (!page->current && exvi_page_tally(page) == 0)

@@ -41,8 +41,8 @@ typedef struct exvi_blocks {
     exvi_bin bin[EXVI_KINDS][EXVI_BINS];
     exvi_page *young;        /* object pages that may have young bits */
     void *owner;             /* the exv_heap */
-    uint64_t claimed_bytes;  /* ever */
-    uint64_t allocations;    /* those still possible in current pages included; see exvi_blocks_count() */
+    uint64_t allocated_bytes; /* likewise; see exvi_blocks_allocated_bytes() */
+    uint64_t allocations;    /* ever, and those still possible in current pages; see exvi_blocks_count() */
     exvi_regions regions;
 } exvi_blocks;
 
@@ -108,14 +108,14 @@ static inline void *exvi_page_pop(exvi_page *page)
 {
     uint64_t claimed = page->claimed;
     page->claimed = claimed & (claimed - 1);
-    return page->claimed_start + (size_t)(unsigned)__builtin_ctzll(claimed) * page->block_size;
+    return page->claimed_start + (size_t)__builtin_ctzll(claimed) * page->block_size;
 }
 
 /* A claimed block if that is all it takes, as mostly; else NULL. In the checked build always NULL. */
 static inline void *exvi_block_take(exvi_blocks *blocks, exvi_kind kind, size_t size)
 {
 #ifndef EXVI_CHECKED
-    if (exvi_likely(size <= EXVI_FINE_MAX)) {
+    if (exvi_likely(size - 1 < EXVI_FINE_MAX)) {
         exvi_page *page = blocks->bin[kind][(size - 1) >> 4].page;
         if (exvi_likely(page->claimed != 0))
             return exvi_page_pop(page);
@@ -133,18 +133,15 @@ static inline void *exvi_block_new(exvi_blocks *blocks, exvi_kind kind, size_t s
     return exvi_likely(block != NULL) ? block : exvi_block_new_slow(blocks, kind, size);
 }
 
-static inline void exvi_block_free_at(exvi_page *page, uint32_t index)
+static inline void exvi_block_free_at(exvi_page *page, size_t index)
 {
-    uint64_t *word = &page->free[index / 64];
-    if (exvi_unlikely(*word >> (index % 64) & 1))
-        exvi_block_misused(page, exvi_block_at(page, index));
-    *word |= (uint64_t)1 << (index % 64);
+    page->free[index / 64] |= (uint64_t)1 << (index % 64);
     if (exvi_unlikely(--page->left == 0))
         exvi_block_free_slow(page);
 }
 
 /* Free a live block. One that is free already stops the program. The entry of a block's unit is that of its page, but
- * for pages of several units: there the capacity of 0 shows it. */
+ * for pages of several units: there it shows a free block, too. */
 static inline void exvi_block_free(void *block)
 {
 #ifdef EXVI_CHECKED
@@ -152,11 +149,11 @@ static inline void exvi_block_free(void *block)
 #endif
     exvi_page *unit = exvi_unit_of(block);
     size_t granule = ((uintptr_t)block & (EXVI_UNIT_SIZE - 1)) >> 4;
-    uint32_t index = (uint32_t)((granule * unit->reciprocal) >> 31);
-    if (exvi_likely(index < unit->capacity))
-        exvi_block_free_at(unit, index);
-    else
+    size_t index = (granule * unit->reciprocal) >> 31;
+    if (exvi_unlikely(unit->free[index / 64] & (uint64_t)1 << (index % 64)))
         exvi_block_free_odd(unit, block);
+    else
+        exvi_block_free_at(unit, index);
 }
 
 #endif

@@ -166,6 +166,7 @@ size_t exv_heap_free(exv_heap *heap)
         collect_at_exit(heap);
     exv_list_clear(heap->collector.garbage);
     size_t left = end_survivors(heap);
+    heap->collector.running = true; /* whatever destructors do, none starts from here on */
     exvi_weakrefs_drop(heap);
     exvi_values_drop(heap);
     exvi_collector_drop(heap);
@@ -196,6 +197,9 @@ void exvi_heap_leave(exv_heap *heap)
 
 void *exv_alloc(exv_heap *heap, size_t size)
 {
+    void *block = exvi_block_take(&heap->blocks, EXVI_RAW, size);
+    if (exvi_likely(block != NULL))
+        return block;
     if (exvi_unlikely(size - 1 >= EXVI_POLICY_LARGE - 1)) {
         if (size > EXV_MAX_SIZE)
             return NULL;
@@ -205,7 +209,7 @@ void *exv_alloc(exv_heap *heap, size_t size)
             exvi_policy_alarm(heap);
     }
     exvi_heap_enter(heap, __func__);
-    void *block = exvi_block_new(&heap->blocks, EXVI_RAW, size);
+    block = exvi_block_new_slow(&heap->blocks, EXVI_RAW, size);
     exvi_heap_leave(heap);
     return block;
 }

@@ -258,7 +258,8 @@ static void lead_back(exvi_page *page, uint32_t from, uint32_t to)
 {
     for (uint32_t i = from; i < to; i++) {
         page[i].lead = (uint16_t)i;
-        page[i].capacity = 0;
+        page[i].reciprocal = 0;
+        page[i].free[0] = ~(uint64_t)0;
     }
 }
 

@@ -7,7 +7,8 @@
  * other units lead back there. Units come and go here; what is done with the blocks of a page is the affair of
  * blocks.h.
  *
- * Invariants of a region: a unit is vacant exactly when its entry has units == 0 and lead == 0; dirty is a subset of
+ * Invariants of a region: a unit is vacant exactly when its entry has units == 0 and lead == 0; the entry of a unit
+ * inside a page has reciprocal == 0 and its first block free (exvi_block_free() relies on that); dirty is a subset of
  * vacant; the counts are the populations of the bitmaps. Of all regions together: used_units + vacant units +
  * EXVI_META_UNITS for each == units held; regions[] is sorted by address; a region with vacant units is in the list
  * `roomy`, any other is not.
@@ -35,7 +36,7 @@ typedef struct exvi_page {
     size_t block_size;       /* a multiple of 16; objects: at least 32 */
     uint32_t reciprocal;     /* index == (offset >> 4) * reciprocal >> 31, exact inside the page */
     uint32_t units;          /* of the page; 0: not the first unit of one */
-    uint16_t capacity;       /* blocks in the page; 0 for units inside a page */
+    uint16_t capacity;       /* blocks in the page */
     uint16_t cursor;         /* the word of `free` that was claimed last */
     uint16_t lead;           /* units back to the page's first unit, for units inside a page */
     uint8_t kind;            /* exvi_kind */
@@ -135,7 +136,9 @@ static inline uint32_t exvi_next_bit(const uint64_t *map, uint32_t from, uint32_
 /* The table entry of the unit that an address in a region lies in; and the page of a live block. */
 static inline exvi_page *exvi_unit_of(const void *address)
 {
-    return &exvi_region_of(address)->page[((uintptr_t)address >> EXVI_UNIT_SHIFT) & (EXVI_UNITS - 1)];
+    exvi_page *unit = &exvi_region_of(address)->page[((uintptr_t)address >> EXVI_UNIT_SHIFT) & (EXVI_UNITS - 1)];
+    __asm__("" : "+r"(unit)); /* to be computed once, not anew for each of its fields */
+    return unit;
 }
 
 static inline exvi_page *exvi_page_of(const void *address)

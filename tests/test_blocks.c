@@ -243,7 +243,7 @@ static void expect_model(void)
 static void test_random(void **state)
 {
     (void)state;
-    uint64_t allocations = 0;
+    uint64_t allocations = 0, bytes = 0;
     exvi_blocks_sum sum;
     random_state = 0x9e3779b97f4a7c15;
     memset(model, 0, sizeof model);
@@ -254,9 +254,13 @@ static void test_random(void **state)
             bool allocate = next_random() % 100 < share;
             if (model[i].start && !allocate)
                 model_free(&model[i], i);
-            else if (!model[i].start && allocate)
-                model_new(&model[i], i), allocations++;
+            else if (!model[i].start && allocate) {
+                model_new(&model[i], i);
+                allocations++;
+                bytes += exvi_block_size(exvi_page_of(model[i].start));
+            }
         }
+        assert_int_equal(exvi_blocks_allocated_bytes(&blocks), bytes);
         if (phase % 5 == 0)
             exvi_blocks_trim(&blocks);
         if (phase % 3 == 0)
