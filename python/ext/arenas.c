@@ -1,10 +1,10 @@
 /*
  * arenas: see arenas.h.
  *
- * A region is 32 MiB aligned to 32 MiB, so a mask finds it; a table sorted by nothing, searched from the newest, finds what
- * we know of it. Slot i of a region is in use if bit i of `used` is set. Invariant: a region with no slot in use is given back,
- * but for one that is kept. The calls come under the GIL, or from interpreters with a GIL of their own: a spin lock, held
- * for some instructions, keeps them apart.
+ * A region is 32 MiB aligned to 32 MiB, so a mask finds it; a table sorted by nothing, searched from the newest, finds
+ * what we know of it. Slot i of a region is in use if bit i of `used` is set. Invariant: a region with no slot in use
+ * is given back, but for one that is kept. The calls come under the GIL, or from interpreters with a GIL of their own:
+ * a spin lock, held for some instructions, keeps them apart.
  *
  * A free slot goes back to the system when its neighbour in the same huge page is free too: half a huge page given back
  * would split it.

@@ -109,7 +109,9 @@ bool exvi_flight_start(const exvi_flight_options *options, exvi_fallback *why)
     flight.cursor = 0;
     flight.record = (exvi_flight_record){0};
     size_t room = 2 * options->expected + SPARE_WORDS;
-    if (exvi_snapshot_start(&flight.snapshot, exvi_graph_search, &flight.search, room, options->deadline_ns) != EXV_OK) {
+    exv_status status = exvi_snapshot_start(&flight.snapshot, exvi_graph_search, &flight.search, room,
+                                            options->deadline_ns);
+    if (status != EXV_OK) {
         flight.stats.fallback[*why = fallback_of(flight.snapshot.reason)]++;
         land();
         return false;
@@ -160,7 +162,8 @@ void exvi_flight_wait(uint64_t ns)
 
 /* ------------------------------------------------------------- candidates */
 
-/* gc.freeze() appends whole lists; from 3.12 on a collection also appends immortal objects, one by one, which is harmless. */
+/* gc.freeze() appends whole lists; from 3.12 on a collection also appends immortal objects, one by one, which is
+ * harmless. */
 static bool is_frozen_since(void)
 {
     const exvi_gc_head *permanent = flight.layout->permanent;
@@ -178,7 +181,8 @@ static bool is_frozen_since(void)
     return false;
 }
 
-/* Memory that was not freed and holds a tracked object; whether it is still garbage is for the collection to find out. */
+/* Memory that was not freed and holds a tracked object; whether it is still garbage is for the collection to find
+ * out. */
 static bool move_candidate(uint64_t word)
 {
     uintptr_t object = (uintptr_t)(word & ~EXVI_WORD_FLAGS);
@@ -244,7 +248,8 @@ size_t exvi_flight_reclaim(void)
     return flight.moved;
 }
 
-/* Garbage differs in what it costs to free, so the next batch follows the last one's time, by at most a factor of two. */
+/* Garbage differs in what it costs to free, so the next batch follows the last one's time, by at most a factor of
+ * two. */
 static void adapt_batch(uint64_t ns)
 {
     if (flight.moved < SMALLEST_BATCH || ns == 0)

@@ -4,9 +4,9 @@
  *     IDLE --start--> SEARCHING --answer--> RECLAIMING --last batch--> IDLE
  *                         \________ failed, abandoned ________________/
  *
- * A candidate is not freed here. It is moved into generation 0 just before CPython's own young collection runs, which proves
- * it again and does everything else. Components go whole and in bounded batches, so that each such collection stays within
- * the pause budget.
+ * A candidate is not freed here. It is moved into generation 0 just before CPython's own young collection runs, which
+ * proves it again and does everything else. Components go whole and in bounded batches, so that each such collection
+ * stays within the pause budget.
  *
  * Invariant: an address of the answer is looked at only while frees are observed exactly since the clone.
  */
@@ -73,7 +73,8 @@ void exvi_flight_wait(uint64_t ns);
 /* A young collection begins: move the next batch into generation 0. Returns how many objects were moved. */
 size_t exvi_flight_reclaim(void);
 
-/* The collection that began with exvi_flight_reclaim() has ended. True: it was the last batch, the flight is completed. */
+/* The collection that began with exvi_flight_reclaim() has ended. True: it was the last batch, the flight is
+ * completed. */
 bool exvi_flight_reclaimed(uint64_t ns, uint64_t unreachable);
 
 /* One more for this reason, where no flight was begun. */

@@ -6,8 +6,8 @@
  *     next   0: not tracked. Otherwise the next header; bits 0 and 1 are clear but inside a collection
  *     prev   the previous header, with two flags: 1 finalized, 2 being collected (then it holds a count instead)
  *
- * The list's head is such a pair without an object. Nothing here knows where the heads are (layout.h does), and nothing here
- * decides which objects to move (flight.h does). All of it needs the GIL, or runs in a snapshot child.
+ * The list's head is such a pair without an object. Nothing here knows where the heads are (layout.h does), and
+ * nothing here decides which objects to move (flight.h does). All of it needs the GIL, or runs in a snapshot child.
  */
 #ifndef EXVI_GCLIST_H
 #define EXVI_GCLIST_H
@@ -56,8 +56,8 @@ bool exvi_gc_is_listed(const exvi_gc_head *head);
 /* Move from whatever list it is in to the end of `list`. */
 void exvi_gc_move(exvi_gc_head *head, exvi_gc_head *list);
 
-/* A walk from both ends towards the middle: two chains of cache misses at a time instead of one. Zeroed but for `list` at
- * first. The list must not change meanwhile. */
+/* A walk from both ends towards the middle: two chains of cache misses at a time instead of one. Zeroed but for `list`
+ * at first. The list must not change meanwhile. */
 typedef struct exvi_gc_walk {
     const exvi_gc_head *list;
     exvi_gc_head *front, *back;   /* not yet handed out */

@@ -1,9 +1,9 @@
 /*
  * graph: see graph.h.
  *
- * References are what tp_traverse reports. From 3.14 on a suspended frame may hold references that are not counted, which its
- * traverse reports to every visitor but the collector's own. Counting them would make live objects look dead, so in the
- * counting phase such objects are visited in three rounds:
+ * References are what tp_traverse reports. From 3.14 on a suspended frame may hold references that are not counted,
+ * which its traverse reports to every visitor but the collector's own. Counting them would make live objects look
+ * dead, so in the counting phase such objects are visited in three rounds:
  *
  *     1. set a large count in the header of everything reported
  *     2. traverse with the collector's visitor, which takes one from it for each counted reference
@@ -163,5 +163,7 @@ exvi_search_end exvi_graph_search(exvi_answer *answer, void *arg)
         end = exvi_cycle_group(&cycle, &graph);
     if (end == EXVI_CYCLE_DONE && !(exvi_answer_put(answer, &h.oldest, 1) && put_candidates(answer, &cycle)))
         end = EXVI_CYCLE_MEMORY;
-    return end == EXVI_CYCLE_DONE ? EXVI_SEARCH_DONE : end == EXVI_CYCLE_MEMORY ? EXVI_SEARCH_MEMORY : EXVI_SEARCH_STOPPED;
+    if (end == EXVI_CYCLE_DONE)
+        return EXVI_SEARCH_DONE;
+    return end == EXVI_CYCLE_MEMORY ? EXVI_SEARCH_MEMORY : EXVI_SEARCH_STOPPED;
 }

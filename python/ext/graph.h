@@ -1,9 +1,10 @@
 /*
  * graph: CPython's tracked objects as the engine sees a graph, and the search that a snapshot child runs over it.
  *
- * The answer begins with the number of objects in the oldest list. Then one word for each candidate, components together: the object's address, EXVI_WORD_LAST on the last
- * of a component, EXVI_WORD_PREHEADER where the block begins 32 bytes before the object and not 16. The parent must not look at
- * the object's type to find that out: the address may be stale by then.
+ * The answer begins with the number of objects in the oldest list. Then one word for each candidate, components
+ * together: the object's address, EXVI_WORD_LAST on the last of a component, EXVI_WORD_PREHEADER where the block
+ * begins 32 bytes before the object and not 16. The parent must not look at the object's type to find that out: the
+ * address may be stale by then.
  */
 #ifndef EXVI_GRAPH_H
 #define EXVI_GRAPH_H

@@ -4,12 +4,12 @@
  * What is searched for, from the one place that can be found for certain: a fresh tracked object is the last of
  * generation 0, so what follows it is that list's head.
  *
- *     ... enabled debug | gen 0 | gen 1 | gen 2 | (A) | permanent | statistics (B) | collecting (C) | garbage | callbacks | (D)
- *     | long_lived_total | long_lived_pending
+ *     ... enabled debug | gen 0 | gen 1 | gen 2 | (A) | permanent | statistics (B) | collecting (C) | garbage
+ *     | callbacks | (D) | long_lived_total | long_lived_pending
  *
- * A generation is a list head, a threshold and a count: 24 bytes aligned to 8, in Debian's 3.13 aligned to 4, and 32 where the head
- * is aligned to 16. How many words A, B, C and D are depends on the version; the table below says what to expect, and each field found is checked
- * against what the gc module shows.
+ * A generation is a list head, a threshold and a count: 24 bytes aligned to 8, in Debian's 3.13 aligned to 4, and 32
+ * where the head is aligned to 16. How many words A, B, C and D are depends on the version; the table below says what
+ * to expect, and each field found is checked against what the gc module shows.
  */
 #include "layout.h"
 
@@ -100,8 +100,8 @@ static bool check_build(probe *p)
     if ((now & 0xf0) != 0xf0)
         return exvi_report_add(p->report, "build", false, "%u.%u.%u is not a final release", major, minor, micro);
     if (minor == 14 && micro < 5)
-        return exvi_report_add(p->report, "build", false, "3.14.%u has the incremental collector; 3.14.5 and later do not",
-                               micro);
+        return exvi_report_add(p->report, "build", false,
+                               "3.14.%u has the incremental collector; 3.14.5 and later do not", micro);
     return exvi_report_add(p->report, "build", true, "CPython %u.%u.%u with a GIL, Linux", major, minor, micro);
 #endif
 }
@@ -189,7 +189,8 @@ static bool find_enabled(probe *p)
     if (!was)
         PyGC_Disable();
     p->layout->enabled = found;
-    return exvi_report_add(p->report, "enabled", matches == 1, "%d fields follow gc.enable() and gc.disable()", matches);
+    return exvi_report_add(p->report, "enabled", matches == 1, "%d fields follow gc.enable() and gc.disable()",
+                           matches);
 }
 
 static uintptr_t align_up(uintptr_t address, uintptr_t alignment)
@@ -380,7 +381,8 @@ static bool find_traversals(probe *p)
     p->layout->frame_like[0] = PyGen_Type.tp_traverse;
     p->layout->frame_like[1] = PyFrame_Type.tp_traverse;
     bool found = dl_iterate_phdr(find_text, p->layout) == 1;
-    return exvi_report_add(p->report, "functions", found, "the interpreter's functions %s found", found ? "are" : "cannot be");
+    return exvi_report_add(p->report, "functions", found, "the interpreter's functions %s found",
+                           found ? "are" : "cannot be");
 }
 
 bool exvi_layout_probe(exvi_layout *layout, exvi_report *report)

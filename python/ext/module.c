@@ -1,8 +1,8 @@
 /*
  * module: exuvia._core, what the Python package calls.
  *
- * Thin: it parses, calls one function of another file, and makes Python objects of the answer. The interpreter's state that
- * the others use is found once, by the first probe, and stays where it is for the process' life.
+ * Thin: it parses, calls one function of another file, and makes Python objects of the answer. The interpreter's state
+ * that the others use is found once, by the first probe, and stays where it is for the process' life.
  */
 #include "arenas.h"
 #include "schedule.h"
@@ -148,8 +148,10 @@ static PyObject *record_dict(const exvi_flight_record *record)
     if (!dict)
         return NULL;
     bool done = set_number(dict, "examined", record->examined) && set_number(dict, "clone_ns", record->clone_ns) &&
-                set_number(dict, "search_ns", record->search_ns) && set_number(dict, "child_cpu_ns", record->child_cpu_ns) &&
-                set_number(dict, "child_bytes", record->child_bytes) && set_number(dict, "reclaim_ns", record->reclaim_ns) &&
+                set_number(dict, "search_ns", record->search_ns) &&
+                set_number(dict, "child_cpu_ns", record->child_cpu_ns) &&
+                set_number(dict, "child_bytes", record->child_bytes) &&
+                set_number(dict, "reclaim_ns", record->reclaim_ns) &&
                 set_number(dict, "candidates", record->candidates) && set_number(dict, "stale", record->stale) &&
                 set_number(dict, "relinked", record->relinked) && set_number(dict, "unreachable", record->unreachable);
     if (!done)

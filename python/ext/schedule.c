@@ -1,14 +1,14 @@
 /*
  * schedule: see schedule.h.
  *
- * At the end of a collection of generation 1 nearly everything tracked is in the oldest list, so that is where a snapshot
- * is taken. CPython looks at its rule when a young collection is due next:
+ * At the end of a collection of generation 1 nearly everything tracked is in the oldest list, so that is where a
+ * snapshot is taken. CPython looks at its rule when a young collection is due next:
  *
  *     count[2] > threshold[2]  and  long_lived_pending >= long_lived_total / 4
  *
- * With pending moved to `waiting` and the total at 4 or more, the second half is false. Handing the full collection back is
- * adding `waiting` to pending again. Invariant while a flight is up: taken_waiting and taken_count are what to put back
- * if it fails.
+ * With pending moved to `waiting` and the total at 4 or more, the second half is false. Handing the full collection
+ * back is adding `waiting` to pending again. Invariant while a flight is up: taken_waiting and taken_count are what to
+ * put back if it fails.
  */
 #include "schedule.h"
 
@@ -64,7 +64,8 @@ static bool is_due(void)
 /* A heap that stock scans within the budget, or quicker than its page tables are copied. */
 static bool is_small(void)
 {
-    double objects = (double)(*schedule.layout->long_lived_total + *schedule.layout->long_lived_pending + schedule.waiting);
+    const exvi_layout *layout = schedule.layout;
+    double objects = (double)(*layout->long_lived_total + *layout->long_lived_pending + schedule.waiting);
     double scan_ns = objects * schedule.stats.ns_per_object;
     return scan_ns < (double)schedule.budget_ns || scan_ns < (double)schedule.clone_ns;
 }
@@ -82,7 +83,8 @@ static size_t expected_objects(void)
 {
     const exvi_layout *layout = schedule.layout;
     Py_ssize_t young = *layout->count[0] + (Py_ssize_t)*layout->count[1] * *layout->threshold[0];
-    Py_ssize_t all = *layout->long_lived_total + *layout->long_lived_pending + schedule.waiting + (young > 0 ? young : 0);
+    Py_ssize_t old = *layout->long_lived_total + *layout->long_lived_pending + schedule.waiting;
+    Py_ssize_t all = old + (young > 0 ? young : 0);
     return all > 0 ? (size_t)all : 0;
 }
 
@@ -278,8 +280,9 @@ static PyObject *on_collection(PyObject *self, PyObject *const *args, Py_ssize_t
     if (PyUnicode_CompareWithASCIIString(args[0], "start") == 0) {
         began(generation);
     } else {
-        Py_ssize_t found = info_number(args[1], schedule.collected_key) + info_number(args[1], schedule.uncollectable_key);
-        ended(generation, found > 0 ? found : 0);
+        Py_ssize_t collected = info_number(args[1], schedule.collected_key);
+        Py_ssize_t uncollectable = info_number(args[1], schedule.uncollectable_key);
+        ended(generation, collected >= 0 && uncollectable >= 0 ? collected + uncollectable : 0);
     }
     Py_RETURN_NONE;
 }
@@ -298,7 +301,8 @@ static Py_ssize_t callback_index(void)
 static bool make_callback(void)
 {
     static PyMethodDef method = {
-        "exuvia_collection", (PyCFunction)(void (*)(void))on_collection, METH_FASTCALL, "Exuvia's part in a collection."};
+        "exuvia_collection", (PyCFunction)(void (*)(void))on_collection, METH_FASTCALL,
+        "Exuvia's part in a collection."};
     if (schedule.callback)
         return true;
     schedule.generation_key = PyUnicode_InternFromString("generation");

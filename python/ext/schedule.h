@@ -2,9 +2,9 @@
  * schedule: when a full collection happens, and who does it.
  *
  * CPython's rule stands: the oldest generation is due when more collections of generation 1 than its threshold have
- * run, and the objects waiting are at least a quarter of the long-lived total. We only decide whether a due collection is
- * left to CPython or done from a snapshot. For that the objects waiting are counted here, where CPython does not see
- * them; thresholds, counts and everything else it shows stay true, and without our callback all is as before.
+ * run, and the objects waiting are at least a quarter of the long-lived total. We only decide whether a due collection
+ * is left to CPython or done from a snapshot. For that the objects waiting are counted here, where CPython does not
+ * see them; thresholds, counts and everything else it shows stay true, and without our callback all is as before.
  *
  * Runs inside gc.callbacks, late in finalization too: no module state, no allocation of Python objects.
  */
@@ -38,7 +38,8 @@ bool exvi_schedule_install(const exvi_layout *layout, exvi_mode mode, uint64_t p
 void exvi_schedule_uninstall(void);
 bool exvi_schedule_is_installed(void);
 
-/* Take a snapshot now, of so many of the lists. False: one is in flight, inside a collection, or it could not be made. */
+/* Take a snapshot now, of so many of the lists. False: one is in flight, inside a collection, or it could not be made.
+ * */
 bool exvi_schedule_start(int generations, uint64_t deadline_ns);
 
 /* See how the child stands. */

@@ -1,11 +1,12 @@
 /*
  * stale: see stale.h.
  *
- * Bits lie in tables of 256 KiB, each for 32 MiB of address space, made when the first block in it is freed; pages of a table
- * are resident only where blocks were freed. A bit is set by a plain store into its byte: the GIL orders the main
- * interpreter's frees, and interpreters with a GIL of their own have pools, hence bytes, of their own.
+ * Bits lie in tables of 256 KiB, each for 32 MiB of address space, made when the first block in it is freed; pages of
+ * a table are resident only where blocks were freed. A bit is set by a plain store into its byte: the GIL orders the
+ * main interpreter's frees, and interpreters with a GIL of their own have pools, hence bytes, of their own.
  *
- * Where somebody stands above us when we stop, our functions stay in the chain and only pass on; `stranded` remembers it.
+ * Where somebody stands above us when we stop, our functions stay in the chain and only pass on; `stranded` remembers
+ * it.
  */
 #include "stale.h"
 
@@ -173,10 +174,14 @@ bool exvi_stale_is_freed(const void *block)
 {
     uintptr_t address = (uintptr_t)block;
     const uint8_t *table = atomic_load(&watch.directory->table[region_of(address)]);
-    return table && (table[(address >> (BLOCK_SHIFT + 3)) & (TABLE_SIZE - 1)] >> ((address >> BLOCK_SHIFT) & 7) & 1) != 0;
+    if (!table)
+        return false;
+    uint8_t byte = table[(address >> (BLOCK_SHIFT + 3)) & (TABLE_SIZE - 1)];
+    return (byte >> ((address >> BLOCK_SHIFT) & 7) & 1) != 0;
 }
 
-/* An instance of a class made for this, with or without room for attributes, which decides about the words before it. */
+/* An instance of a class made for this, with or without room for attributes, which decides about the words before it.
+ * */
 static PyObject *new_instance(bool with_dict)
 {
     PyObject *namespace = PyDict_New();
@@ -184,8 +189,9 @@ static PyObject *new_instance(bool with_dict)
     if (namespace && none && !with_dict)
         PyDict_SetItemString(namespace, "__slots__", none);
     PyObject *base = with_dict ? (PyObject *)&PyBaseObject_Type : (PyObject *)&PySet_Type;
-    PyObject *type = namespace && none ? PyObject_CallFunction((PyObject *)&PyType_Type, "s(O)O", "probe", base, namespace)
-                                       : NULL;
+    PyObject *type = NULL;
+    if (namespace && none)
+        type = PyObject_CallFunction((PyObject *)&PyType_Type, "s(O)O", "probe", base, namespace);
     PyObject *object = type ? PyObject_CallNoArgs(type) : NULL;
     Py_XDECREF(type);
     Py_XDECREF(namespace);
@@ -211,6 +217,7 @@ bool exvi_stale_probe(exvi_report *report)
 {
     bool plain = dies_where_expected(new_instance(false), 16);
     bool with_dict = dies_where_expected(new_instance(true), 32);
-    return exvi_report_add(report, "allocator", plain && with_dict, "blocks begin 16 bytes before an object: %s; 32: %s",
+    return exvi_report_add(report, "allocator", plain && with_dict,
+                           "blocks begin 16 bytes before an object: %s; 32: %s",
                            plain ? "seen" : "not seen", with_dict ? "seen" : "not seen");
 }

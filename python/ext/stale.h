@@ -2,11 +2,11 @@
  * stale: which blocks of the object domain were freed since a snapshot.
  *
  * A candidate's address may be looked at only if its block was not freed meanwhile. While a snapshot is in flight the
- * interpreter's allocator for objects is observed: each freed or resized block sets one bit, 16 bytes of address space a bit.
- * Allocation itself stays untouched and free costs two loads and a store more.
+ * interpreter's allocator for objects is observed: each freed or resized block sets one bit, 16 bytes of address space
+ * a bit. Allocation itself stays untouched and free costs two loads and a store more.
  *
- * Others put themselves around the same allocator (tracemalloc, debug hooks), before us, above us, or in our place, and may
- * shift addresses. So the observer is never trusted without exvi_stale_accurate().
+ * Others put themselves around the same allocator (tracemalloc, debug hooks), before us, above us, or in our place,
+ * and may shift addresses. So the observer is never trusted without exvi_stale_accurate().
  *
  * Invariant: our functions stand at most once in the chain of allocators.
  */

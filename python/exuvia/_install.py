@@ -132,8 +132,8 @@ def _finish(timeout: float | None) -> int | None:
 def finish_collection(timeout: float | None = None) -> int | None:
     """Wait for the collection in flight, without holding the GIL, and free what it found.
 
-    Returns the number of unreachable objects; 0 if none was in flight; None if the time was over before. If the search failed,
-    a collection in place takes its part.
+    Returns the number of unreachable objects; 0 if none was in flight; None if the time was over before. If the search
+    failed, a collection in place takes its part.
     """
     if not is_installed():
         raise RuntimeError("exuvia is not installed")

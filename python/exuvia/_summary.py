@@ -19,9 +19,11 @@ def rows(stats: Stats) -> list[tuple[str, str]]:
     if stats.completed:
         lines += [
             ("last clone", milliseconds(stats.last.clone_ns)),
-            ("last search, beside the program", f"{milliseconds(stats.last.search_ns)} for {stats.last.examined} objects"),
+            ("last search, beside the program",
+             f"{milliseconds(stats.last.search_ns)} for {stats.last.examined} objects"),
             ("last proof and freeing", f"{milliseconds(stats.last.reclaim_ns)} for {stats.last.relinked} candidates"),
-            ("unreachable objects, in all", f"{total.unreachable} of {total.candidates} candidates, {total.stale} stale"),
+            ("unreachable objects, in all",
+             f"{total.unreachable}; of {total.candidates} candidates {total.stale} were stale"),
             ("memory of the child, at most", f"{total.child_bytes / 1e6:.1f} MB"),
         ]
     lines.append(("stops", f"{stats.pauses.count}: p50 {milliseconds(stats.pauses.p50_ns)}, p99 "

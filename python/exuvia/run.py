@@ -103,7 +103,7 @@ def _run_code(source: bytes | str, argv: list[str], folder: str, file: str | Non
         if file != STDIN:
             main.__loader__ = SourceFileLoader("__main__", file)
         if sys.version_info < (3, 15):
-            main.__cached__ = None  # type: ignore[assignment]
+            setattr(main, "__cached__", None)
     global _command
     _command = sys.modules["__main__"]
     sys.modules["__main__"] = main

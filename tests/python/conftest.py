@@ -73,7 +73,8 @@ def interpreters():
 def pytest_generate_tests(metafunc):
     if "interpreter" in metafunc.fixturenames:
         found = interpreters()
-        metafunc.parametrize("interpreter", found or [pytest.param(None, marks=pytest.mark.skip("exuvia is not built"))],
+        none = pytest.param(None, marks=pytest.mark.skip("exuvia is not built"))
+        metafunc.parametrize("interpreter", found or [none],
                              ids=[os.path.basename(path) for path, _ in found] or ["none"], scope="session")
 
 
@@ -134,6 +135,6 @@ PyMODINIT_FUNC PyInit_foreign(void) { return PyModule_Create(&definition); }
 def foreign(python, tmp_path):
     done = python.command("-c", "import sysconfig; print(sysconfig.get_paths()['include'])")
     (tmp_path / "foreign.c").write_text(FOREIGN)
-    subprocess.run(["cc", "-shared", "-fPIC", "-I", done.stdout.strip(), "-o", tmp_path / "foreign.so", tmp_path / "foreign.c"],
-                   check=True)
+    subprocess.run(["cc", "-shared", "-fPIC", "-I", done.stdout.strip(), "-o", tmp_path / "foreign.so",
+                    tmp_path / "foreign.c"], check=True)
     return str(tmp_path)

@@ -2,8 +2,9 @@
 
     python cpython_suite.py [--jobs N] [--all] [module ...]
 
-Runs with the interpreter that runs it, which must be able to import exuvia. Each module of the test suite is run in a process of
-its own, both ways; outcomes are compared test by test. Prints the differences, and ends with 0 if there are none.
+Runs with the interpreter that runs it, which must be able to import exuvia. Each module of the test suite is run in a
+process of its own, both ways; outcomes are compared test by test. Prints the differences; ends with 0 if
+there are none.
 """
 from __future__ import annotations
 
@@ -52,8 +53,9 @@ def run(module: str, prefix: list[str], timeout: int) -> tuple[int, dict[str, st
     with tempfile.TemporaryDirectory(prefix="exuvia-suite-") as folder:
         command = [sys.executable, *prefix, "-m", "test", "-v", "-u", "none", "--tempdir", folder, module]
         environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", TMPDIR=folder)
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              errors="replace", cwd=folder, env=environment, start_new_session=True) as process:
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace", cwd=folder, env=environment,
+                              start_new_session=True) as process:
             try:
                 output, _ = process.communicate(timeout=timeout)
             except subprocess.TimeoutExpired:
@@ -100,7 +102,8 @@ def main() -> int:
         modules = [name for name in available if name.removeprefix("test.").split(".")[0] in DECISIVE]
     differing = total = 0
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for module, (tests, lines) in zip(modules, pool.map(lambda name: compare(name, options.timeout, options.log), modules)):
+        compared = pool.map(lambda name: compare(name, options.timeout, options.log), modules)
+        for module, (tests, lines) in zip(modules, compared):
             differing += bool(lines)
             total += tests
             print(f"{'DIFFERS' if lines else 'same   '} {module} ({tests} tests)", *lines, sep="\n    ", flush=True)

@@ -1,4 +1,4 @@
-"""Signals, forks, descriptors, exits while a snapshot is in flight: the program sees none of it, and nothing is left."""
+"""Signals, forks, descriptors, exits while a snapshot is in flight: none of it is seen, and nothing is left."""
 import os
 import time
 

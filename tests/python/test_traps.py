@@ -1,4 +1,4 @@
-"""Each way in which a candidate can be no longer garbage, or the search can go wrong: nothing live is lost, nothing crashes."""
+"""Each way in which a candidate can be garbage no longer, or a search can go wrong: nothing live is lost."""
 import pytest
 
 
@@ -14,7 +14,7 @@ for node in alive:
 del alive, node
 assert dead(references) == 10000
 again = [Node() for _ in range(5000)]
-# Blocks of a list's size whose first words would pass for a header: a count of 4, an aligned pointer, a positive number.
+# Of a list's size, with first words that would pass for a header: a count of 4, an aligned pointer, a positive number.
 again += [bytes(24) for _ in range(20000)]
 counted = [again[:] for _ in range(3)]
 found = exuvia.finish_collection()

@@ -1,4 +1,4 @@
-"""How long requests wait for the collector: the same service under stock collection, Exuvia, gc.freeze(), gc.disable()."""
+"""How long requests wait for the collector: one service under stock, Exuvia, gc.freeze() and gc.disable()."""
 from __future__ import annotations
 
 import json
@@ -79,7 +79,8 @@ COLUMNS = (
     ("requests_per_second", "requests/s", "{:.0f}"), ("p50_us", "p50 us", "{:.0f}"), ("p99_us", "p99 us", "{:.0f}"),
     ("p99_9_us", "p99.9 us", "{:.0f}"), ("longest_us", "longest us", "{:.0f}"),
     ("longest_stop_ms", "longest stop ms", "{:.2f}"), ("stops_ms", "stops ms", "{:.0f}"),
-    ("cpu_seconds", "CPU s", "{:.2f}"), ("full_collections", "in place", "{:.0f}"), ("background", "background", "{:.0f}"),
+    ("cpu_seconds", "CPU s", "{:.2f}"), ("full_collections", "in place", "{:.0f}"),
+    ("background", "background", "{:.0f}"),
     ("peak_mb", "peak MB", "{:.0f}"), ("child_mb", "child MB", "{:.0f}"),
 )
 
@@ -104,7 +105,8 @@ def ratio(results: list[dict[str, Any]]) -> str:
 def main(objects: int, configurations: list[str], html: str | None, json_file: str | None) -> int:
     unknown = [name for name in configurations if name not in CONFIGURATIONS]
     if unknown or objects < 1000:
-        print(f"exuvia bench: {unknown[0] + ' is no configuration' if unknown else 'at least 1000 objects'}", file=sys.stderr)
+        problem = unknown[0] + " is no configuration" if unknown else "at least 1000 objects"
+        print(f"exuvia bench: {problem}", file=sys.stderr)
         return 2
     results: list[dict[str, Any]] = []
     requests = 0

@@ -1,8 +1,8 @@
 """One service under one configuration, in a process of its own: answers requests and writes down how long each took.
 
-The heap: `objects` live container objects of mixed kinds, aged, that is, replaced in random order, so that neither memory nor
-the collector's lists are in order of creation. A request reads, allocates, keeps some objects in place of old ones, and
-drops cycles that live in the old generation by then.
+The heap: `objects` live container objects of mixed kinds, aged, that is, replaced in random order, so that neither
+memory nor the collector's lists are in order of creation. A request reads, allocates, keeps some objects in place of
+old ones, and drops cycles that live in the old generation by then.
 """
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Service:
         total = 0
         rows = [{"n": i, "row": [i, number]} for i in range(30)]
         for row in rows:
-            total += row["n"] + records[choose(len(records))].number
+            total += len(row) + records[choose(len(records))].number
         for i in range(KEPT):
             records[choose(len(records))] = make(number + i)
         for i in range(CYCLES):
