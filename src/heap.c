@@ -164,9 +164,10 @@ size_t exv_heap_free(exv_heap *heap)
     exv_gc_disable(heap);
     if (heap->schedule.policy.on_exit)
         collect_at_exit(heap);
+    exvi_background_cancel(heap);   /* a listener may have started another */
+    heap->collector.running = true; /* whatever finalizers and destructors do, none starts from here on */
     exv_list_clear(heap->collector.garbage);
     size_t left = end_survivors(heap);
-    heap->collector.running = true; /* whatever destructors do, none starts from here on */
     exvi_weakrefs_drop(heap);
     exvi_values_drop(heap);
     exvi_collector_drop(heap);

@@ -368,9 +368,25 @@ static void resurrect(node *self)
     exv_incref(self);
 }
 
+static void drop_ring_of_three(exv_heap *heap)
+{
+    exv_decref(new_ring(heap, &node_type, 3, 0));
+}
+
 static void collect(node *self)
 {
-    exv_collect(exv_get_heap(self), 2);
+    exv_heap *heap = exv_get_heap(self);
+    drop_ring_of_three(heap);
+    exv_decref(new_ring(heap, &rigid_type, 3, 0));
+    assert_int_equal(exv_collect(heap, 2), 0);
+    assert_int_equal(exv_collect_start(heap), EXV_BUSY);
+    exv_poll(heap);
+}
+
+static void count_calls(exv_heap *heap, exv_gc_phase phase, const exv_gc_info *info, void *arg)
+{
+    (void)heap, (void)phase, (void)info;
+    ++*(int *)arg;
 }
 
 /* Attempts to live on, immortality, and weak references in any order: the end is the end. */
@@ -381,10 +397,12 @@ static void test_nothing_survives(void **state)
     for (int round = 0; round < 20; round++) {
         exv_heap *heap = exv_heap_new(&config);
         node *leak[6];
+        int calls = 0;
+        assert_int_equal(exv_gc_add_callback(heap, count_calls, &calls), EXV_OK);
         for (int i = 0; i < 6; i++) {
             leak[i] = new_node(heap, (i + round) % 3 ? &final_type : &rigid_type, i + 1);
             leak[i]->on_finalize = i % 2 ? resurrect : NULL;
-            leak[i]->on_destroy = i % 3 ? collect : NULL;
+            leak[i]->on_destroy = i % 3 ? collect : NULL; /* for most of them when the collector is gone */
             assert_non_null(exv_weakref_new(leak[i], NULL, NULL)); /* leaks as well */
         }
         for (int i = 0; i < 6; i++) {
@@ -425,6 +443,27 @@ static void test_all_garbage_dies_at_the_end(void **state)
     exv_decref(new_ring(heap, &rigid_type, 3, 0));
     assert_int_equal(exv_collect(heap, 2), 3);
     assert_int_equal(exv_heap_free(heap), 3);
+}
+
+static void start_another(exv_heap *heap, const exv_record *record, void *arg)
+{
+    (void)record;
+    drop_ring_of_three(heap);
+    *(exv_status *)arg = exv_collect_start(heap);
+}
+
+/* A flight that is started in the last moment is ended with the heap; its child does not stay. */
+static void test_flight_started_at_the_end(void **state)
+{
+    (void)state;
+    exv_config config = plain_config();
+    exv_heap *heap = exv_heap_new(&config);
+    exv_status status = EXV_OK;
+    int shared = shared_mappings();
+    exv_set_listener(heap, start_another, &status);
+    exv_heap_free(heap);
+    assert_true(status == EXV_OK || status == EXV_UNSUPPORTED);
+    assert_int_equal(shared_mappings(), shared);
 }
 
 static void make_more_garbage(node *self)
@@ -498,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_last_finalizers),
         cmocka_unit_test(test_nothing_survives),
         cmocka_unit_test(test_all_garbage_dies_at_the_end),
+        cmocka_unit_test(test_flight_started_at_the_end),
         cmocka_unit_test(test_finalizers_that_make_garbage_at_the_end),
         cmocka_unit_test(test_many_heaps),
     };
