@@ -103,6 +103,17 @@ static void **hold_all(exv_heap *heap, size_t *count, size_t *room)
     return objects;
 }
 
+static size_t count_mortals(const exv_heap *heap)
+{
+    exvi_block_cursor cursor = {0};
+    void *blocks[256];
+    size_t count, mortals = 0;
+    while ((count = exvi_blocks_next(&heap->blocks, EXVI_OBJECT, &cursor, blocks, 256)) > 0)
+        for (size_t i = 0; i < count; i++)
+            mortals += ((const exvi_header *)blocks[i])->refcount < EXVI_IMMORTAL_COUNT;
+    return mortals;
+}
+
 /* What is left after the last collection is referenced from outside, or by what is. It gets its finalizers all the
  * same, and what it has of others is given up in the usual way. Returns how many there were. */
 static size_t end_survivors(exv_heap *heap)
@@ -116,8 +127,9 @@ static size_t end_survivors(exv_heap *heap)
         exvi_object_clear(objects[i]);
     for (size_t i = 0; i < count; i++)
         exv_decref(objects[i]);
-    if (objects)
-        exvi_unmap(objects, room * sizeof *objects);
+    if (!objects)
+        return count_mortals(heap); /* no memory to hold them: they are destroyed without their finalizers */
+    exvi_unmap(objects, room * sizeof *objects);
     return count;
 }
 

@@ -297,6 +297,10 @@ bool world_begin(world *w, const exv_config *config, world_mode mode, uint64_t s
     w->heap = exv_heap_new(config ? config : &standard);
     if (!w->heap)
         return false;
+    if (exv_gc_add_callback(w->heap, world_on_collection, w) != EXV_OK) {
+        exv_heap_free(w->heap);
+        return false;
+    }
     w->mode = mode;
     w->seed = seed;
     w->random = seed;
@@ -309,8 +313,6 @@ bool world_begin(world *w, const exv_config *config, world_mode mode, uint64_t s
     exv_get_heap_stats(w->heap, &stats);
     w->base_objects = stats.live_objects;
     w->base_tracked = stats.tracked_objects;
-    if (exv_gc_add_callback(w->heap, world_on_collection, w) != EXV_OK)
-        world_fail(w, __FILE__, __LINE__, "callback");
     return true;
 }
 
