@@ -246,12 +246,10 @@ static void leave_current(exvi_blocks *blocks, exvi_page *page, uint32_t used)
 static void list_away(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
 {
     for (size_t i = 0; i < blocks->regions.count; i++) {
-        exvi_region *region = blocks->regions.sorted[i];
-        for (uint32_t unit = EXVI_META_UNITS; unit < EXVI_UNITS; unit++) {
-            exvi_page *page = &region->page[unit];
-            if (page->units == 0 || page->kind != kind || page->bin != bin || page->listed || page->current)
-                continue;
-            if (exvi_page_tally(page) < page->capacity)
+        uint32_t unit = 0;
+        for (exvi_page *page; (page = exvi_region_next(blocks->regions.sorted[i], &unit));) {
+            bool is_ours = page->kind == kind && page->bin == bin && !page->listed && !page->current;
+            if (is_ours && exvi_page_tally(page) < page->capacity)
                 list_page(&blocks->bin[kind][bin], page);
         }
     }
@@ -374,22 +372,25 @@ bool exvi_block_find(const exvi_blocks *blocks, const void *address, exvi_page *
     return true;
 }
 
-/* Hand out live blocks of one page from `cursor` on. False: no room for all of a word's blocks. */
+/* Hand out live blocks of one page from `cursor` on. False: there was no room for all of them. */
 static bool walk_page(const exvi_page *page, exvi_block_cursor *cursor, void **out, size_t room, size_t *count)
 {
     uintptr_t start = (uintptr_t)page->start;
     size_t first = cursor->address > start ? (cursor->address - start + page->block_size - 1) / page->block_size : 0;
-    for (size_t index = first; index < page->capacity; index = (index / 64 + 1) * 64) {
-        size_t base = index & ~(size_t)63;
-        uint64_t live = exvi_page_live(page, (uint32_t)index / 64) & (~(uint64_t)0 << (index % 64));
-        for (; live; live &= live - 1) {
-            if (*count == room)
-                return false;
-            char *block = exvi_block_at(page, (uint32_t)base + (uint32_t)__builtin_ctzll(live));
-            out[(*count)++] = block;
-            cursor->address = (uintptr_t)block + 1;
+    uint64_t mask = ~(uint64_t)0 << (first % 64);
+    void **at = out + *count, **end = out + room;
+    for (uint32_t word = (uint32_t)first / 64; word < words_of(page); word++, mask = ~(uint64_t)0) {
+        char *base = exvi_block_at(page, word * 64);
+        uint64_t live = exvi_page_live(page, word) & mask;
+        for (; live && at < end; live &= live - 1)
+            *at++ = base + (size_t)__builtin_ctzll(live) * page->block_size;
+        if (live) {
+            cursor->address = (uintptr_t)base + (size_t)__builtin_ctzll(live) * page->block_size;
+            *count = room;
+            return false;
         }
     }
+    *count = (size_t)(at - out);
     return true;
 }
 
@@ -400,32 +401,14 @@ size_t exvi_blocks_next(const exvi_blocks *blocks, exvi_kind kind, exvi_block_cu
     for (; position < blocks->regions.count; position++) {
         exvi_region *region = blocks->regions.sorted[position];
         size_t offset = cursor->address > (uintptr_t)region ? cursor->address - (uintptr_t)region : 0;
-        size_t unit = offset >> EXVI_UNIT_SHIFT;
-        if (unit < EXVI_META_UNITS)
-            unit = EXVI_META_UNITS;
-        else if (unit < EXVI_UNITS)
-            unit -= region->page[unit].lead;
-        while (unit < EXVI_UNITS) {
-            const exvi_page *page = &region->page[unit];
-            if (page->units > 0 && page->kind == kind && !walk_page(page, cursor, out, room, &count))
+        uint32_t unit = offset < EXVI_REGION_SIZE ? (uint32_t)(offset >> EXVI_UNIT_SHIFT) : EXVI_UNITS;
+        for (exvi_page *page; (page = exvi_region_next(region, &unit));) {
+            if (page->kind == kind && !walk_page(page, cursor, out, room, &count))
                 return count;
-            unit += page->units > 0 ? page->units : 1;
-            cursor->address = (uintptr_t)region + (unit << EXVI_UNIT_SHIFT);
         }
         cursor->address = (uintptr_t)region + region->size;
     }
     return count;
-}
-
-uint64_t exvi_blocks_allocated_bytes(const exvi_blocks *blocks)
-{
-    uint64_t bytes = blocks->allocated_bytes;
-    for (unsigned i = 0; i < EXVI_KINDS * EXVI_BINS; i++) {
-        const exvi_page *page = blocks->bin[i / EXVI_BINS][i % EXVI_BINS].page;
-        if (page->current)
-            bytes += (uint64_t)(used_of(page) - exvi_page_tally(page)) * page->block_size;
-    }
-    return bytes;
 }
 
 /* -------------------------------------------------- all blocks: begin to end */
@@ -463,16 +446,15 @@ void exvi_blocks_settle(exvi_blocks *blocks)
 
 /* ------------------------------------------------------------ sums and checks */
 
-/* The next page at `unit` or behind it, or NULL; `unit` moves behind it. */
-static exvi_page *next_page(exvi_region *region, uint32_t *unit)
+uint64_t exvi_blocks_allocated_bytes(const exvi_blocks *blocks)
 {
-    while (*unit < EXVI_UNITS) {
-        exvi_page *page = &region->page[*unit];
-        *unit += page->units > 0 ? page->units : 1;
-        if (page->units > 0)
-            return page;
+    uint64_t bytes = blocks->allocated_bytes;
+    for (unsigned i = 0; i < EXVI_KINDS * EXVI_BINS; i++) {
+        const exvi_page *page = blocks->bin[i / EXVI_BINS][i % EXVI_BINS].page;
+        if (page->current)
+            bytes += (uint64_t)(used_of(page) - exvi_page_tally(page)) * page->block_size;
     }
-    return NULL;
+    return bytes;
 }
 
 void exvi_blocks_count(const exvi_blocks *blocks, exvi_blocks_sum *sum)
@@ -480,8 +462,8 @@ void exvi_blocks_count(const exvi_blocks *blocks, exvi_blocks_sum *sum)
     const exvi_regions *regions = &blocks->regions;
     *sum = (exvi_blocks_sum){.allocations = blocks->allocations};
     for (size_t i = 0; i < regions->count; i++) {
-        uint32_t unit = EXVI_META_UNITS;
-        for (exvi_page *page; (page = next_page(regions->sorted[i], &unit));) {
+        uint32_t unit = 0;
+        for (exvi_page *page; (page = exvi_region_next(regions->sorted[i], &unit));) {
             uint32_t used = used_of(page);
             sum->used_bytes += used * page->block_size;
             sum->live[page->kind] += used;
@@ -565,8 +547,8 @@ const char *exvi_blocks_check(const exvi_blocks *blocks)
     size_t listed = 0, young = 0, thin = 0, hollow = 0;
     const char *wrong = exvi_regions_check(&blocks->regions);
     for (size_t i = 0; i < blocks->regions.count && !wrong; i++) {
-        uint32_t unit = EXVI_META_UNITS;
-        for (exvi_page *page; !wrong && (page = next_page(blocks->regions.sorted[i], &unit));) {
+        uint32_t unit = 0;
+        for (exvi_page *page; !wrong && (page = exvi_region_next(blocks->regions.sorted[i], &unit));) {
             listed += page->listed;
             thin += page->thin_bytes;
             hollow += page->purged_bytes;

@@ -133,6 +133,21 @@ exvi_region *exvi_regions_find(const exvi_regions *regions, const void *address)
     return regions->sorted[position];
 }
 
+exvi_page *exvi_region_next(exvi_region *region, uint32_t *unit)
+{
+    uint32_t end = region->single ? EXVI_META_UNITS + 1 : EXVI_META_UNITS + total_units(region);
+    uint32_t first = *unit < EXVI_META_UNITS ? EXVI_META_UNITS : *unit;
+    first = exvi_next_bit(region->vacant, first, end, false);
+    *unit = end;
+    if (first >= end)
+        return NULL;
+    exvi_page *page = &region->page[first];
+    page -= page->lead;
+    if (!region->single)
+        *unit = (uint32_t)(page - region->page) + page->units;
+    return page;
+}
+
 static bool make_room(exvi_regions *regions)
 {
     if (regions->count < regions->room)

@@ -105,6 +105,9 @@ bool exvi_units_resize(exvi_regions *regions, exvi_page *page, size_t units);
 exvi_region *exvi_regions_find(const exvi_regions *regions, const void *address);
 size_t exvi_regions_position(const exvi_regions *regions, const void *address);
 
+/* The page at *unit or the next one behind it, and *unit moves behind that; NULL at the region's end. */
+exvi_page *exvi_region_next(exvi_region *region, uint32_t *unit);
+
 /* Is so much free memory more than is worth keeping? */
 bool exvi_regions_exceed(exvi_regions *regions, size_t bytes);
 

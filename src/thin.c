@@ -84,9 +84,9 @@ void exvi_thin_forget(exvi_regions *regions, exvi_page *page)
 /* Purge a region's noted pages until `steps` reaches BATCH. */
 static void purge_noted(exvi_regions *regions, exvi_region *region, size_t *steps)
 {
-    for (uint32_t unit = EXVI_META_UNITS; unit < EXVI_UNITS && region->thin_pages && *steps < BATCH; unit++) {
-        exvi_page *page = &region->page[unit];
-        if (page->units == 0 || !page->thin_bytes)
+    uint32_t unit = 0;
+    for (exvi_page *page; region->thin_pages && *steps < BATCH && (page = exvi_region_next(region, &unit));) {
+        if (!page->thin_bytes)
             continue;
         ++*steps;
         strike(regions, page);
@@ -111,11 +111,8 @@ size_t exvi_thin_trim(exvi_regions *regions)
 {
     size_t bytes = 0, steps = 0;
     for (size_t i = 0; i < regions->count; i++) {
-        exvi_region *region = regions->sorted[i];
-        for (uint32_t unit = EXVI_META_UNITS; unit < EXVI_UNITS; unit++) {
-            exvi_page *page = &region->page[unit];
-            if (page->units == 0)
-                continue;
+        uint32_t unit = 0;
+        for (exvi_page *page; (page = exvi_region_next(regions->sorted[i], &unit));) {
             strike(regions, page);
             bytes += purge_page(regions, page, &steps);
         }
