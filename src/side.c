@@ -71,7 +71,7 @@ size_t exvi_side_next(exvi_side *side, exvi_side_cursor *cursor, void **objects,
     const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
     size_t count = 0;
     for (; cursor->table < side->table_count; cursor->table++, cursor->offset = 0) {
-        char *start = (char *)(side->tables[cursor->table] << EXVI_SIDE_TABLE_SHIFT);
+        uintptr_t start = side->tables[cursor->table] << EXVI_SIDE_TABLE_SHIFT;
         uint8_t *table = side->directory[side->tables[cursor->table]];
         for (; cursor->offset < EXVI_SIDE_TABLE_SIZE; cursor->offset += 8) {
             if (count + 8 > room)
@@ -81,7 +81,7 @@ size_t exvi_side_next(exvi_side *side, exvi_side_cursor *cursor, void **objects,
             uint64_t members = (((word & low) + low) | word) & ~low; /* the top bit of each byte that is not 0 */
             for (; members; members &= members - 1) {
                 size_t at = cursor->offset + (size_t)__builtin_ctzll(members) / 8;
-                objects[count] = start + (at << EXVI_SIDE_GRANULE_SHIFT);
+                objects[count] = (void *)(start + (at << EXVI_SIDE_GRANULE_SHIFT));
                 bytes[count++] = table + at;
             }
         }
