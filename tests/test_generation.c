@@ -211,6 +211,10 @@ static void test_survivors_move_on(void **state)
     assert_int_equal(generation_of(heap, n), 1);
     exv_collect(heap, 0); /* not its generation */
     assert_int_equal(generation_of(heap, n), 1);
+    exv_untrack(n);
+    exv_track(n);
+    assert_int_equal(generation_of(heap, n), 0);
+    exv_collect(heap, 0);
     exv_collect(heap, 1);
     assert_int_equal(generation_of(heap, n), 2);
     exv_collect(heap, 2);
@@ -235,6 +239,28 @@ static void test_survivors_move_on(void **state)
     assert_int_equal(exv_gc_get_freeze_count(heap), 0);
     assert_sound(heap);
     exv_decref(n);
+}
+
+/* Objects of pages that nothing young was in any more. */
+static void test_tracked_again(void **state)
+{
+    exv_heap *heap = *state;
+    enum { COUNT = 5000 };
+    static node *n[COUNT];
+    exv_gc_disable(heap);
+    for (int i = 0; i < COUNT; i++)
+        n[i] = new_node(heap, &node_type, 0);
+    exv_collect(heap, 2);
+    for (int i = 0; i < COUNT; i += 500) {
+        exv_untrack(n[i]);
+        exv_track(n[i]);
+        assert_int_equal(generation_of(heap, n[i]), 0);
+        set_ref(n[i], 0, n[i]);
+        EXV_CLEAR(n[i]);
+        assert_int_equal(exv_collect(heap, 0), 1);
+    }
+    for (int i = 0; i < COUNT; i++)
+        EXV_CLEAR(n[i]);
 }
 
 /* A block that is used again begins in generation 0, whatever its last object was in. */
@@ -312,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_python_defaults),
         heap_test(test_what_counts),
         heap_test(test_survivors_move_on),
+        heap_test(test_tracked_again),
         heap_test(test_reused_blocks_are_young),
         cmocka_unit_test(test_due),
         cmocka_unit_test(test_arm),

@@ -78,12 +78,12 @@ static void test_variable_counts(void **state)
         }
     }
     exv_type type = {.name = "variable", .size = 8, .item_size = 8};
-    char *used = exv_new_var(heap, &type, 1);
-    memset(used, 0xff, 16);
-    exv_decref(used);
-    char *object = exv_new(heap, &type);
-    assert_int_equal(exv_get_count(object), 0);
-    exv_decref(object);
+    for (int i = 0; i < 5000; i++) { /* in used blocks, too */
+        exv_decref(exv_new_var(heap, &type, 1));
+        char *object = exv_new(heap, &type);
+        assert_int_equal(exv_get_count(object), 0);
+        exv_decref(object);
+    }
 }
 
 static void test_sizes_that_overflow_are_refused(void **state)
@@ -92,6 +92,7 @@ static void test_sizes_that_overflow_are_refused(void **state)
     const exv_type type = {.name = "variable", .size = 100, .item_size = 16};
     const exv_type large = {.name = "large", .size = EXV_MAX_SIZE + 1};
     const exv_type larger = {.name = "larger", .size = SIZE_MAX - 7};
+    const exv_type bytes = {.name = "bytes", .item_size = 1};
     const exv_type sum = {.name = "sum", .size = SIZE_MAX - 15, .item_size = 1};
     uint32_t before[EXV_GENERATIONS], after[EXV_GENERATIONS];
     exv_gc_get_count(heap, before);
@@ -101,6 +102,8 @@ static void test_sizes_that_overflow_are_refused(void **state)
     assert_null(exv_new(heap, &large));
     assert_null(exv_new(heap, &larger));
     assert_null(exv_new_var(heap, &sum, 16));
+    assert_null(exv_new_var(heap, &bytes, SIZE_MAX - 3)); /* would wrap round with what is added to it */
+    assert_null(exv_new_var(heap, &bytes, EXV_MAX_SIZE + 1));
     exv_gc_get_count(heap, after);
     assert_memory_equal(before, after, sizeof before);
 }
@@ -248,9 +251,19 @@ static void save_twice_and_make_immortal(node *self)
     exv_make_immortal(self);
 }
 
+static void overflow(node *self)
+{
+    exvi_header_of(self)->refcount = EXVI_IMMORTAL_COUNT - 1;
+    exv_incref(self);
+}
+
 static void test_finalizer_may_make_immortal(void **state)
 {
     exv_heap *heap = *state;
+    node *other = new_node(heap, &final_type, 0);
+    other->on_finalize = overflow;
+    exv_decref(other);
+    assert_true(exv_is_immortal(other));
     node *n = new_node(heap, &final_type, 1);
     n->on_finalize = save_twice_and_make_immortal;
     exv_decref(n);
@@ -392,7 +405,13 @@ static exv_weakref *to_chain[DEEP];
 
 static void try_to_have(node *self)
 {
-    (void)self;
+    exv_list *all = exv_gc_get_objects(exv_get_heap(self), -1);
+    for (size_t i = 0; i < exv_list_size(all); i++) {
+        void *item;
+        assert_int_equal(exv_list_get(all, (ptrdiff_t)i, &item), EXV_OK);
+        assert_int_equal(exv_refcount(item), 2); /* the chain's, or ours for a weak reference, and the list's */
+    }
+    exv_decref(all);
     for (int i = 0; i < DEEP; i++) {
         void *target = exv_weakref_incref(to_chain[i]);
         if (target)
@@ -401,7 +420,7 @@ static void try_to_have(node *self)
     }
 }
 
-/* While the death of an object is put off, its weak references must not give it. */
+/* While the death of an object is put off, neither its weak references nor a list of all objects gives it. */
 static void test_put_off_death_cannot_be_had(void **state)
 {
     exv_heap *heap = *state;

@@ -1,8 +1,8 @@
 /*
  * test_weakref: weak references, their callbacks, and the order in which Python calls them.
  */
+#include "exv_heap.h"
 #include "nodes.h"
-#include "weakref.h"
 
 enum { MANY = 3000 };
 
@@ -165,6 +165,8 @@ static void test_weakref_to_what_is_dying(void **state)
     exv_weakref *ref = exv_weakref_new(dying, refer_to_dying, &one);
     exv_decref(dying);
     assert_events("W1 C1 D1 ");
+    assert_sound(heap);
+    assert_null(exv_weakref_incref(made));
     exv_decref(made);
     exv_decref(ref);
 }
@@ -329,6 +331,7 @@ static void test_random(void **state)
         }
     }
     assert_sound(heap);
+    assert_true(heap->weakrefs.room >= heap->weakrefs.targets); /* no long chains */
     for (int i = 0; i < 3 * MANY; i++)
         EXV_CLEAR(ref[i]);
     for (int i = 0; i < MANY; i++)
