@@ -34,7 +34,7 @@ enum {
 
 static inline exvi_header *exvi_header_of(const void *object)
 {
-    return (exvi_header *)(uintptr_t)object - 1;
+    return (exvi_header *)((uintptr_t)object - sizeof(exvi_header)); /* of any address: a misuse may bring it */
 }
 
 static inline void *exvi_object_of(void *block)
