@@ -32,6 +32,7 @@ static struct {
     unsigned failures;          /* flights that failed since one succeeded */
     unsigned pass;              /* due collections to pass over before the next attempt */
     uint64_t clone_ns;          /* of the last snapshot */
+    uint64_t young_ns[2];       /* what a collection of generation 0 and 1 takes without candidates, smoothed */
     exvi_schedule_stats stats;
     PyObject *callback;         /* owned */
     PyObject *generation_key, *collected_key, *uncollectable_key;
@@ -234,6 +235,20 @@ static void learn_cost(uint64_t ns, Py_ssize_t found)
     schedule.stats.ns_per_object = (schedule.stats.ns_per_object + cost) / 2;
 }
 
+static void note_young(int generation, uint64_t ns)
+{
+    schedule.stats.young_collections++;
+    if (!schedule.reclaiming)
+        schedule.young_ns[generation] = (3 * schedule.young_ns[generation] + ns) / 4;
+}
+
+/* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller batches. */
+static uint64_t candidates_part(int generation, uint64_t ns)
+{
+    uint64_t anyway = schedule.young_ns[generation > 0];
+    return ns > anyway ? ns - anyway : 0;
+}
+
 static void ended(int generation, Py_ssize_t found)
 {
     if (schedule.depth > 1) {
@@ -244,19 +259,19 @@ static void ended(int generation, Py_ssize_t found)
         return; /* the start was before our callback came */
     schedule.depth = 0;
     uint64_t ns = exvi_clock_ns() - schedule.began_ns;
-    if (schedule.reclaiming && exvi_flight_reclaimed(ns, (uint64_t)found))
+    if (schedule.reclaiming && exvi_flight_reclaimed(candidates_part(generation, ns), (uint64_t)found))
         completed();
-    schedule.reclaiming = false;
     if (generation == 2) {
         schedule.stats.full_collections++;
         schedule.waiting = 0;
         schedule.failures = schedule.pass = 0;
         learn_cost(ns, found);
     } else {
-        schedule.stats.young_collections++;
+        note_young(generation, ns);
         if (generation == 1)
             after_generation_1();
     }
+    schedule.reclaiming = false;
     schedule.stats.telemetry.collections++;
     exvi_telemetry_pause(&schedule.stats.telemetry, exvi_clock_ns() - schedule.began_ns);
 }

@@ -15,8 +15,8 @@ import sys
 import time
 from typing import Any
 
-KEPT = 20          # objects of a request that replace old ones, two containers each
-CYCLES = 2         # old cycles that a request drops
+KEPT = 6           # objects of a request that replace old ones, two and a half containers each
+CYCLES = 3         # old cycles that a request drops
 WARM_UP = 200
 
 
