@@ -265,6 +265,10 @@ static void test_group_near_its_limit(void **state)
     heap->schedule.pressure_full_ns = exvi_clock_ns(); /* just now */
     exv_poll(heap);
     assert_int_equal(full_collections(heap), expected);
+    heap->schedule.pressure_full_ns = 0;
+    heap->schedule.pressure_checked_ns = exvi_clock_ns();
+    exv_poll(heap);
+    assert_int_equal(full_collections(heap), expected);
     policy.on_pressure = false;
     exv_set_policy(heap, &policy);
     forget_last_look(heap);
