@@ -316,6 +316,83 @@ static void use_everything(void)
     REQUIRE(open == 0);
 }
 
+/* ---- the search after finalizers ---- */
+
+/* An object in a region of its own, which goes with it; it refers to `target` more often than a byte of a side table
+ * counts, so that each search maps a table for that. */
+typedef struct large {
+    pair *target[300];
+    char rest[20 << 20];
+} large;
+
+static int large_visit(void *self, exv_visit_fn *visit, void *arg)
+{
+    large *l = self;
+    int end = 0;
+    for (int i = 0; i < 300 && !end; i++)
+        end = visit(l->target[i], arg);
+    return end;
+}
+
+static void large_clear(void *self)
+{
+    large *l = self;
+    for (int i = 0; i < 300; i++)
+        EXV_CLEAR(l->target[i]);
+}
+
+static const exv_type large_type = {.name = "large", .size = sizeof(large), .visit = large_visit, .clear = large_clear};
+
+static pair *saved;
+
+/* Stores itself away; or gives up what refers to it, so that only the collection holds that. */
+static void save_or_break(void *self)
+{
+    pair *p = self;
+    pair_finalize(p);
+    if (p->ref[1])
+        saved = exv_incref(p);
+    else
+        EXV_CLEAR(p->ref[0]);
+}
+
+static const exv_type saving_type = {.name = "saving", .size = sizeof(pair), .visit = pair_visit, .clear = pair_clear,
+                                     .finalize = save_or_break, .destroy = pair_destroy};
+
+/* A ring of a pair and a large object; the pair holds itself, too, if it is to be saved. */
+static void make_ring_with_large(exv_heap *heap, bool to_be_saved, counts *c)
+{
+    pair *p = new_pair(heap, &saving_type, c);
+    large *l = exv_new(heap, &large_type);
+    REQUIRE(p && l);
+    for (int i = 0; i < 300; i++)
+        l->target[i] = exv_incref(p);
+    p->ref[0] = l;
+    if (to_be_saved)
+        p->ref[1] = exv_incref(p);
+    exv_decref(p);
+}
+
+static void search_again_without_memory(void)
+{
+    counts c = {0};
+    exv_heap_stats before;
+    exvi_fault_set(now.fault, 0, false);
+    exv_heap *heap = exv_heap_new(NULL);
+    exv_get_heap_stats(heap, &before);
+    saved = NULL;
+    make_ring_with_large(heap, true, &c);
+    make_ring_with_large(heap, false, &c);
+    exvi_fault_set(now.fault, now.nth, now.lasting);
+    exv_collect(heap, 2);
+    end_fault();
+    exv_collect(heap, 2);
+    REQUIRE(saved && saved->ref[0] && saved->ref[1] == saved);
+    REQUIRE(((large *)saved->ref[0])->target[299] == saved);
+    exv_decref(saved);
+    check_end(heap, &c, before.live_objects);
+}
+
 /* ---- a random world ---- */
 
 static void live_in_a_world(void)
@@ -382,6 +459,13 @@ static void fail_all(void (*scenario)(void))
     }
 }
 
+static void test_search_after_finalizers(void **state)
+{
+    (void)state;
+    fail_each(search_again_without_memory, EXVI_FAULT_MAP, "map", false);
+    fail_each(search_again_without_memory, EXVI_FAULT_MAP, "map", true);
+}
+
 static void test_everything(void **state)
 {
     (void)state;
@@ -401,6 +485,7 @@ int main(void)
 #ifdef EXVI_CHECKED
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heap_ends_without_memory),
+        cmocka_unit_test(test_search_after_finalizers),
         cmocka_unit_test(test_everything),
         cmocka_unit_test(test_world),
     };

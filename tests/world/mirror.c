@@ -271,6 +271,16 @@ void world_settle(world *w)
     } while (w->finalized + w->destroyed > before);
 }
 
+static void drop_garbage(world *w)
+{
+    world_catch_up(w);
+    uint32_t count = w->garbage_count;
+    w->garbage_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        world_lose(w, w->garbage[i]);
+    exv_list_clear(exv_gc_get_garbage(w->heap));
+}
+
 /* Break what is in the garbage list by hand, as its owner must. */
 void world_empty_garbage(world *w)
 {
@@ -280,11 +290,7 @@ void world_empty_garbage(world *w)
         for (uint32_t k = 0; k < w->node[id].field_count; k++)
             world_put_field(w, id, k, WORLD_NONE);
     }
-    uint32_t count = w->garbage_count;
-    w->garbage_count = 0;
-    for (uint32_t i = 0; i < count; i++)
-        world_lose(w, w->garbage[i]);
-    exv_list_clear(exv_gc_get_garbage(w->heap));
+    drop_garbage(w);
 }
 
 /* ---- begin and end ---- */
@@ -367,9 +373,16 @@ void world_abandon(world *w)
         exv_free(w->heap, w->block[i].start);
         w->block[i].start = NULL;
     }
-    world_freeze(w, false); /* the last collection looks at everything */
-    world_settle(w);
-    uint32_t mortals = count_mortals(w);
+    world_freeze(w, false); /* the last collection looks at everything, garbage too */
+    uint32_t mortals, before;
+    do {
+        before = count_mortals(w);
+        drop_garbage(w); /* what stays uncollectable comes back into it */
+        world_settle(w);
+        mortals = count_mortals(w);
+    } while (mortals < before);
+    drop_garbage(w);
+    mortals = count_mortals(w);
     w->ending = true;
     size_t left = exv_heap_free(w->heap);
     WORLD_CHECK(w, left == mortals);

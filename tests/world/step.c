@@ -6,7 +6,7 @@
  */
 #include "world.h"
 
-#include "exv_heap.h"
+#include "object.h"
 
 #include <string.h>
 
@@ -289,19 +289,20 @@ static void fly(world *w)
     }
 }
 
-/* A freed object's memory may be found again here, as all ones. */
+/* A freed object's memory may be found again here, where it looks like a tracked object that is being collected. */
 static void change_block(world *w)
 {
+    static const unsigned char fill = EXVI_TRACKED | EXVI_UNREACHABLE;
     uint32_t i = world_random(w, WORLD_BLOCKS);
     if (w->block[i].start) {
         for (size_t at = 0; at < w->block[i].size; at++)
-            WORLD_CHECK(w, w->block[i].start[at] == 0xff);
+            WORLD_CHECK(w, w->block[i].start[at] == fill);
         exv_free(w->heap, w->block[i].start);
     }
     w->block[i].size = 1 + world_random(w, one_in(w, 50) ? 100000 : 200);
     w->block[i].start = exv_alloc(w->heap, w->block[i].size);
     if (w->block[i].start)
-        memset(w->block[i].start, 0xff, w->block[i].size);
+        memset(w->block[i].start, fill, w->block[i].size);
 }
 
 typedef void operation(world *w);

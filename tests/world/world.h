@@ -77,7 +77,7 @@ typedef struct world {
     uint32_t *garbage;        /* the garbage list */
     uint32_t garbage_count;
     uint32_t roots[WORLD_ROOTS];
-    struct { unsigned char *start; size_t size; } block[WORLD_BLOCKS]; /* plain memory, all ones */
+    struct { unsigned char *start; size_t size; } block[WORLD_BLOCKS]; /* plain memory, each with one pattern */
     uint32_t alive, unreferenced, epoch;
     size_t base_objects, base_tracked;
     uint64_t serials, made, destroyed, finalized, resurrected, collections, cuts, calls;
