@@ -10,6 +10,8 @@ PYTHON = $(if $(wildcard /usr/bin/python3),/usr/bin/python3,python3)
 help:
 	@echo 'make demo                 install what is missing, build, run the example programs'
 	@echo 'make test                 install what is missing, build, run all tests'
+	@echo 'make test-cpython         CPython own tests, plain and under Exuvia, on each interpreter [ARGS: modules]'
+	@echo 'make test-matrix          the same and ours on the interpreters of Debian testing, in a root of their own'
 	@echo 'make bench                measure against other allocators, a collector and CPython'
 	@echo 'make install PREFIX=DIR   header, libraries, pkg-config and CMake packages [$(PREFIX)]'
 	@echo 'make docs                 API reference from the header, into $(BUILD)/docs'
@@ -31,6 +33,15 @@ test:
 	@ninja -C $(BUILD)/main all
 	@EXUVIA_INTERPRETERS=$$($(PYTHON) tools/interpreters.py build $(BUILD)/main $(BUILD)/python) \
 		$(PYTHON) tools/test.py $(BUILD)/main
+
+test-cpython:
+	@tools/setup build python cpython
+	@tools/configure $(BUILD)/main
+	@ninja -C $(BUILD)/main src/libexuvia.a
+	@tools/test-cpython $(BUILD)/main $(BUILD)/python $(ARGS)
+
+test-matrix:
+	@tools/test-matrix $(BUILD)/matrix $(ARGS)
 
 stress:
 	@tools/setup build test
@@ -75,4 +86,4 @@ install:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: help demo test stress sanitize valgrind fuzz bench docs install clean
+.PHONY: help demo test test-cpython test-matrix stress sanitize valgrind fuzz bench docs install clean
