@@ -357,11 +357,11 @@ static bool leave_descriptors(void)
 }
 
 /* Not the lowest priority: on two busy processors that is one percent of one, a search would outlive its deadline and
- * end in the stop it was to avoid. 10 steps make it a tenth, and the program's own threads still come first. */
+ * end in the stop it was to avoid. 3 steps make it half of what each of the program's own threads gets. */
 static void lower_priority(void)
 {
     long own = 20 - syscall(SYS_getpriority, PRIO_PROCESS, 0); /* the system call answers 20 - nice */
-    syscall(SYS_setpriority, PRIO_PROCESS, 0, own + 10 < 19 ? own + 10 : 19);
+    syscall(SYS_setpriority, PRIO_PROCESS, 0, own + 3 < 19 ? own + 3 : 19);
 }
 
 /* Blocked like all others, SIGALRM would wait for ever. */
