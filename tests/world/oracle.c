@@ -243,10 +243,12 @@ static size_t note_survivors(world *w)
     size_t uncollectable = 0;
     for (uint32_t id = 0; id < w->used; id++) {
         world_node *node = &w->node[id];
-        if (!node->object || !node->doomed)
+        if (!node->object)
             continue;
-        if (w->mode != WORLD_EXACT && !exv_gc_is_tracked(node->object))
-            continue; /* a flight is not done with it */
+        if (w->mode != WORLD_EXACT && world_is_stubborn(node->shape) && !node->tracked && exv_gc_is_tracked(node->object))
+            node->doomed = true; /* it is back, but there was no memory to put it into the garbage list */
+        if (!node->doomed || (w->mode != WORLD_EXACT && !exv_gc_is_tracked(node->object)))
+            continue; /* or a flight is not done with it */
         node->doomed = false;
         node->tracked = true;
         node->generation = 0;
