@@ -433,7 +433,7 @@ static void test_heap_ends_without_memory(void **state)
 /* Each of the first hundreds of calls, and fewer and fewer of the later ones. */
 static void fail_each(void (*scenario)(void), exvi_fault fault, const char *name, bool lasting)
 {
-    unsigned skip = getenv("EXUVIA_VALGRIND") ? 10 : 200;
+    unsigned skip = getenv("EXUVIA_VALGRIND") ? 4 : 200;
     uint64_t nth = 1;
     now.name = name;
     now.fault = fault;

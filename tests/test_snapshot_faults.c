@@ -394,8 +394,11 @@ static int live_without_children(void *arg)
     }
     for (int i = 0; i < 512; i++)
         exv_decref(recent[i]);
-    CHECK(most < OBJECTS / 4);
-    CHECK(times(heap, how ? EXV_REASON_CHILD_DIED : EXV_REASON_CLONE_REFUSED) > 0);
+    CHECK(most < OBJECTS / 8);
+    if (how) /* on a slow machine it is late before it dies */
+        CHECK(times(heap, EXV_REASON_CHILD_DIED) + times(heap, EXV_REASON_CHILD_LATE) > 0);
+    else
+        CHECK(times(heap, EXV_REASON_CLONE_REFUSED) > 0);
     CHECK(exv_heap_check(heap) == NULL);
     CHECK(exv_heap_free(heap) == 0);
     return 0;
