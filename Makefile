@@ -22,10 +22,11 @@ help:
 	@echo 'make clean                remove $(BUILD)'
 
 demo:
-	@tools/setup build
+	@tools/setup build python
 	@tools/configure $(BUILD)/main
 	@ninja -C $(BUILD)/main examples
-	@$(PYTHON) tools/demo.py $(BUILD)/main
+	@$(PYTHON) tools/demo.py $(BUILD)/main \
+		$$($(PYTHON) tools/interpreters.py build $(BUILD)/main $(BUILD)/python $(PYTHON))
 
 test:
 	@tools/setup build test python

@@ -2,8 +2,9 @@
 """The interpreters on this machine that the CPython front is for, and the extension built for each.
 
     tools/interpreters.py list            what there is, one a line; with -v also what is left out and why
-    tools/interpreters.py build MAIN DIR  build for each, in DIR/VERSION, with the library of the build folder MAIN; prints
-                                          the value of EXUVIA_INTERPRETERS for tests/python
+    tools/interpreters.py build MAIN DIR [INTERPRETER]
+                                          build for each, or for one, in DIR/VERSION, with the library of the build folder
+                                          MAIN; prints the value of EXUVIA_INTERPRETERS for tests/python
 
 The compiler is called directly: Debian 12's meson does not know interpreters newer than itself. `pip install` builds with
 a meson of its own.
@@ -76,7 +77,7 @@ def build(library, suffix, include, folder):
 def main():
     verbose, command = "-v" in sys.argv, sys.argv[1]
     pairs = []
-    for path in candidates():
+    for path in sys.argv[4:] or candidates():
         reason, version, suffix, include = describe(path)
         if reason and verbose:
             print(f"{path} ({version}) is left out: it {reason}")
