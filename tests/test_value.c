@@ -29,7 +29,7 @@ static void types(void **state)
     struct { void *value; const exv_type *type; } made[] = {
         {exv_incref(exv_get_none(heap)), &exv_none_type}, {exv_incref(exv_get_bool(heap, true)), &exv_bool_type},
         {exv_int_new(heap, 7), &exv_int_type}, {exv_float_new(heap, 0.5), &exv_float_type},
-        {exv_names_new(heap), &exv_names_type}, {cls, &exv_class_type},
+        {exv_names_new(heap), &exv_names_type}, {cls, &exv_class_type}, {exv_bytes_new(heap, "x", 1), &exv_bytes_type},
     };
     assert_true(exv_float_value(made[3].value) == 0.5);
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
