@@ -120,7 +120,7 @@ static void do_slow_conditions(exv_heap *heap)
 static void do_counts(exv_heap *heap)
 {
     exvi_generations *g = &heap->generations;
-    if (g->count[0] <= g->trigger)
+    if (g->count[0] <= g->trigger || g->trigger == EXVI_ALARM) /* raised just now: the next birth looks again */
         return;
     /* while a full collection is on its way, the younger generations go on */
     int generation = exvi_generation_due(g, heap->flight.active ? EXVI_OLDEST - 1 : EXVI_OLDEST);

@@ -147,6 +147,67 @@ static void test_wild(void **state)
     }
 }
 
+/* ---- a finalizer that a step calls, in the allocation of an object ---- */
+
+typedef struct ringing {
+    void *self;
+} ringing;
+
+static int ringing_visit(void *self, exv_visit_fn *visit, void *arg)
+{
+    return visit(((ringing *)self)->self, arg);
+}
+
+static void ringing_clear(void *self)
+{
+    EXV_CLEAR(((ringing *)self)->self);
+}
+
+/* As a large allocation does: the next birth is to look at the slow conditions. */
+static void ringing_finalize(void *self)
+{
+    exvi_policy_alarm(exv_get_heap(self));
+}
+
+static const exv_type ringing_type = {.name = "ringing", .size = sizeof(ringing), .visit = ringing_visit,
+                                      .clear = ringing_clear, .finalize = ringing_finalize};
+
+static void expect_generation(exv_heap *heap, exv_gc_phase phase, const exv_gc_info *info, void *arg)
+{
+    (void)heap, (void)phase;
+    *(bool *)arg = *(bool *)arg && info->generation >= 0 && info->generation < EXV_GENERATIONS;
+}
+
+static void test_alarm_during_a_step(void **state)
+{
+    (void)state;
+    bool generations_exist = true;
+    exv_config config = exv_config_default();
+    config.policy.mode = EXV_MODE_INLINE;
+    config.threshold[0] = 1000;
+    exv_heap *heap = exv_heap_new(&config);
+    assert_int_equal(exv_gc_add_callback(heap, expect_generation, &generations_exist), EXV_OK);
+    ringing *r = exv_new(heap, &ringing_type);
+    r->self = r;
+    assert_int_equal(exv_collect_start(heap), EXV_OK);
+    void *births[4];
+    for (int i = 0; i < 4; i++) {
+        if (i == 3) { /* the last birth goes on with the flight */
+            assert_int_equal(exvi_snapshot_wait(&heap->flight.snapshot, UINT64_MAX), EXVI_FLIGHT_ANSWERED);
+            exvi_policy_alarm(heap);
+        }
+        births[i] = exv_new(heap, &ringing_type);
+    }
+    for (int i = 0; i < 4; i++)
+        exv_decref(births[i]);
+    exv_gc_stats stats[EXV_GENERATIONS];
+    exv_gc_get_stats(heap, stats);
+    assert_true(generations_exist);
+    assert_int_equal(stats[2].collections, 1);
+    assert_int_equal(stats[0].collections + stats[1].collections, 0); /* nothing else was due */
+    assert_int_equal(exv_heap_free(heap), 0);
+}
+
 /* ---- answers that are wrong ---- */
 
 /* An address that could come from a child gone mad: live, dead, foreign, misaligned, or nothing at all. */
@@ -269,6 +330,7 @@ int main(void)
         cmocka_unit_test(test_undisturbed),
         cmocka_unit_test(test_disturbed),
         cmocka_unit_test(test_wild),
+        cmocka_unit_test(test_alarm_during_a_step),
         cmocka_unit_test(test_hostile_answers),
         cmocka_unit_test(test_forks),
     };

@@ -271,7 +271,7 @@ void world_on_collection(exv_heap *heap, exv_gc_phase phase, const exv_gc_info *
     world *w = arg;
     if (w->ending)
         return;
-    WORLD_CHECK(w, heap == w->heap);
+    WORLD_CHECK(w, heap == w->heap && info->generation >= 0 && info->generation < EXV_GENERATIONS);
     w->collections += phase == EXV_GC_START;
     if (phase == EXV_GC_START && w->mode == WORLD_EXACT) {
         WORLD_CHECK(w, !w->collecting);
