@@ -3,13 +3,15 @@
  *
  * The byte that the side table holds for a member:
  *
- *     1 + n   n references from inside the set are known (n <= 250), not known to be reachable
- *     MANY    more than 250; the exact number is in scan->many
- *     GREY    reachable, but what it refers to was not visited: the mark stack could not grow
- *     BLACK   reachable
+ *     1 + n      n references from inside the set are known (n <= 124), not known to be reachable
+ *     MANY       more than 124; the exact number is in scan->many
+ *     + GREY     reachable, but what it refers to was not visited yet
+ *     BLACK      reachable
  *
- * Both passes of a dense scan wait for memory most of the time: each reference leads to a side byte, and each new
- * object to its fields, at random places. Two small rings put a distance between the prefetch of either and its use.
+ * A dense scan waits for memory most of the time: each reference leads to a side byte, and each new object to its
+ * fields, at random places. So a walk in the order of memory does all it can: what is found reachable ahead of the
+ * walk becomes GREY and is visited when the walk gets there; only what lies behind goes on the stack. And two small
+ * rings put a distance between the prefetch of a byte, or of an object from the stack, and its use.
  *
  * Invariant after each phase of exvi_cycle_find(): stated beside it there.
  */
@@ -20,18 +22,23 @@
 
 #include <string.h>
 
-enum { MANY = 252, GREY = 253, BLACK = 255 };
+enum { MANY = 126, GREY = 128, BLACK = 255 };
 #ifdef EXVI_STRESS
-enum { LARGEST_COUNT = 3, EDGES = 2, NODES = 2, FIRST_STACK = 512 };
+enum { LARGEST_COUNT = 3, EDGES = 2, NODES = 2, NEAR = 2, FIRST_STACK = 512 };
 #else
-enum { LARGEST_COUNT = 250, EDGES = 32, NODES = 8, FIRST_STACK = 1 << 16 };
+enum { LARGEST_COUNT = 124, EDGES = 32, NODES = 8, NEAR = 256, FIRST_STACK = 1 << 16 };
 #endif
-enum { BATCH = 256, KEPT_ROOM = 1 << 16 };
+enum { BATCH = 256, KEPT_ROOM = 1 << 16, PATIENCE = 1 << 14, AHEAD = 512 };
 
 typedef struct count_entry {
     const void *object;
     uint64_t count;
 } count_entry;
+
+typedef struct edge {
+    void *object;
+    uint8_t *byte;
+} edge;
 
 typedef struct scan {
     exvi_cycle *cycle;
@@ -39,12 +46,15 @@ typedef struct scan {
     exvi_visit_fn *count, *reach; /* for each reference; with a ring in between if the scan is dense */
     bool failed;              /* no memory: the scan is void */
     bool stopped;
-    bool grey;                /* there are GREY objects */
+    bool grey;                /* there are GREY objects that no walk will get to */
     size_t reachable;         /* members that are GREY or BLACK */
+    uintptr_t walk;           /* position of the object where the walk is; UINTPTR_MAX: past everything */
+    uint8_t *walk_byte;       /* and its byte */
 
     size_t depth;             /* of cycle->stack: objects to visit */
+    unsigned steps;           /* taken from the stack; to ask now and then whether to stop */
 
-    struct { void *object; uint8_t *byte; } edge[EDGES];      /* queues: [out, in), modulo their size */
+    edge edge[EDGES];         /* rings: [out, in), modulo their size */
     void *node[NODES];
     unsigned edge_in, edge_out, node_in, node_out;
 
@@ -94,6 +104,7 @@ static void count_many(scan *s, const void *object, uint64_t add)
 
 static uint64_t inside_count(scan *s, const void *object, uint8_t byte)
 {
+    byte &= (uint8_t)~GREY;
     return byte == MANY ? many_slot(s->many, s->many_room, object)->count : (uint64_t)byte - 1;
 }
 
@@ -124,17 +135,24 @@ typedef void member_fn(scan *s, void *object, uint8_t *byte);
 
 static inline __attribute__((always_inline)) void for_dense(scan *s, member_fn *each)
 {
-    exvi_side_cursor cursor = {0};
-    void *objects[BATCH];
-    uint8_t *bytes[BATCH];
-    size_t count;
-    while (!should_stop(s) && (count = exvi_side_next(&s->cycle->side, &cursor, objects, bytes, BATCH)) > 0) {
-        for (size_t i = 0; i < count; i++) {
-            if (i + 12 < count)
-                __builtin_prefetch((char *)objects[i + 12] - 16);
-            each(s, objects[i], bytes[i]);
+    const exvi_side *side = &s->cycle->side;
+    for (size_t i = side->table_count; i-- > 0;) {
+        char *start = (char *)(side->tables[i] << EXVI_SIDE_TABLE_SHIFT);
+        uint8_t *table = side->directory[side->tables[i]];
+        for (size_t at = 0; at < EXVI_SIDE_TABLE_SIZE; at += 8) {
+            if (at % PATIENCE == 0 && should_stop(s))
+                return;
+            for (uint64_t set = exvi_side_members(table + at); set; set &= set - 1) {
+                size_t offset = at + exvi_side_first(set);
+                void *object = start + (offset << EXVI_SIDE_GRANULE_SHIFT);
+                __builtin_prefetch((char *)object + AHEAD);
+                s->walk = exvi_side_position(object);
+                s->walk_byte = table + offset;
+                each(s, object, table + offset);
+            }
         }
     }
+    s->walk = UINTPTR_MAX;
 }
 
 /* Call `each` for every member with its byte. Inlined for each of its few uses: the call would cost as much as the
@@ -149,15 +167,17 @@ static inline __attribute__((always_inline)) void for_members(scan *s, member_fn
             each(s, side->list[i], exvi_side_find(side, side->list[i]));
 }
 
-static void count_one(scan *s, void *object, uint8_t *byte)
+/* -------------------------------------------------------------- counting */
+
+static inline void count_one(scan *s, edge to)
 {
-    if (exvi_likely((uint8_t)(*byte - 1) < LARGEST_COUNT)) {
-        ++*byte;
-    } else if (*byte == LARGEST_COUNT + 1) {
-        count_many(s, object, (uint64_t)*byte);
-        *byte = MANY;
-    } else if (*byte == MANY) {
-        count_many(s, object, 1);
+    if (exvi_likely((uint8_t)(*to.byte - 1) < LARGEST_COUNT)) {
+        ++*to.byte;
+    } else if (*to.byte == LARGEST_COUNT + 1) {
+        count_many(s, to.object, (uint64_t)*to.byte);
+        *to.byte = MANY;
+    } else if (*to.byte == MANY) {
+        count_many(s, to.object, 1);
     }
 }
 
@@ -165,36 +185,32 @@ static void count_one(scan *s, void *object, uint8_t *byte)
 static int count_reference_now(void *child, void *arg)
 {
     scan *s = arg;
-    uint8_t *byte = child ? exvi_side_find(&s->cycle->side, child) : NULL;
-    if (byte && *byte)
-        count_one(s, child, byte);
+    uint8_t *byte = exvi_side_find(&s->cycle->side, child);
+    if (byte)
+        count_one(s, (edge){child, byte});
     return 0;
 }
 
-static void count_oldest_edge(scan *s)
+/* Whether a byte is in the cache because the walk is near: then it does not have to wait for a prefetch. */
+static inline bool is_near(const scan *s, const uint8_t *byte)
 {
-    unsigned at = s->edge_out++ % EDGES;
-    count_one(s, s->edge[at].object, s->edge[at].byte);
-}
-
-/* There is room: the caller took the oldest out if not. */
-static void enqueue_edge(scan *s, void *object, uint8_t *byte)
-{
-    unsigned at = s->edge_in++ % EDGES;
-    s->edge[at].object = object;
-    s->edge[at].byte = byte;
+    return (uintptr_t)byte - (uintptr_t)s->walk_byte + NEAR < 2 * NEAR;
 }
 
 static int count_reference_later(void *child, void *arg)
 {
     scan *s = arg;
-    uint8_t *byte = child ? exvi_side_find(&s->cycle->side, child) : NULL;
+    uint8_t *byte = exvi_side_find(&s->cycle->side, child);
     if (!byte)
         return 0;
+    if (is_near(s, byte)) {
+        count_one(s, (edge){child, byte});
+        return 0;
+    }
     __builtin_prefetch(byte, 1);
-    if (s->edge_in - s->edge_out == EDGES)
-        count_oldest_edge(s);
-    enqueue_edge(s, child, byte);
+    if (exvi_likely(s->edge_in - s->edge_out == EDGES))
+        count_one(s, s->edge[s->edge_out++ % EDGES]);
+    s->edge[s->edge_in++ % EDGES] = (edge){child, byte};
     return 0;
 }
 
@@ -208,8 +224,10 @@ static void count_internal_references(scan *s)
 {
     for_members(s, count_references_of);
     while (s->edge_out != s->edge_in)
-        count_oldest_edge(s);
+        count_one(s, s->edge[s->edge_out++ % EDGES]);
 }
+
+/* --------------------------------------------------------------- marking */
 
 static bool grow_stack(scan *s)
 {
@@ -227,53 +245,55 @@ static bool grow_stack(scan *s)
     return true;
 }
 
-/* A member that turned out to be reachable; it will be visited. */
-static void reach(scan *s, void *object, uint8_t *byte)
+static inline bool is_to_be_reached(uint8_t byte)
 {
+    return (uint8_t)(byte - 1) < MANY;
+}
+
+/* A member may have turned out to be reachable; then it will be visited. */
+static inline void reach(scan *s, edge to)
+{
+    if (!is_to_be_reached(*to.byte))
+        return;
     s->reachable++;
+    if (exvi_side_position(to.object) > s->walk) {
+        *to.byte |= GREY;
+        return;
+    }
     if (exvi_unlikely(s->depth == s->cycle->stack_room) && !grow_stack(s)) {
-        *byte = GREY;
+        *to.byte |= GREY;
         s->grey = true;
         return;
     }
-    *byte = BLACK;
-    __builtin_prefetch((char *)object - 16);
-    __builtin_prefetch((char *)object + 32);
-    s->cycle->stack[s->depth++] = object;
-}
-
-static bool is_to_be_reached(uint8_t byte)
-{
-    return (uint8_t)(byte - 1) < GREY - 1;
-}
-
-static void reach_oldest_edge(scan *s)
-{
-    unsigned at = s->edge_out++ % EDGES;
-    uint8_t *byte = s->edge[at].byte;
-    if (is_to_be_reached(*byte))
-        reach(s, s->edge[at].object, byte);
-}
-
-static int reach_reference_later(void *child, void *arg)
-{
-    scan *s = arg;
-    uint8_t *byte = child ? exvi_side_find(&s->cycle->side, child) : NULL;
-    if (!byte)
-        return 0;
-    __builtin_prefetch(byte, 1);
-    if (s->edge_in - s->edge_out == EDGES)
-        reach_oldest_edge(s);
-    enqueue_edge(s, child, byte);
-    return 0;
+    *to.byte = BLACK;
+    __builtin_prefetch((char *)to.object - 16);
+    __builtin_prefetch((char *)to.object + 32);
+    s->cycle->stack[s->depth++] = to.object;
 }
 
 static int reach_reference_now(void *child, void *arg)
 {
     scan *s = arg;
-    uint8_t *byte = child ? exvi_side_find(&s->cycle->side, child) : NULL;
-    if (byte && is_to_be_reached(*byte))
-        reach(s, child, byte);
+    uint8_t *byte = exvi_side_find(&s->cycle->side, child);
+    if (byte)
+        reach(s, (edge){child, byte});
+    return 0;
+}
+
+static int reach_reference_later(void *child, void *arg)
+{
+    scan *s = arg;
+    uint8_t *byte = exvi_side_find(&s->cycle->side, child);
+    if (!byte)
+        return 0;
+    if (is_near(s, byte)) {
+        reach(s, (edge){child, byte});
+        return 0;
+    }
+    __builtin_prefetch(byte, 1);
+    if (exvi_likely(s->edge_in - s->edge_out == EDGES))
+        reach(s, s->edge[s->edge_out++ % EDGES]);
+    s->edge[s->edge_in++ % EDGES] = (edge){child, byte};
     return 0;
 }
 
@@ -282,11 +302,11 @@ static void visit_reached(scan *s, void *object)
     s->graph->visit(s->graph->host, object, s->reach, s);
 }
 
-/* Visit until at most `leave` objects wait; with 0, until the queues are empty, too. What has waited longest goes
- * first, so that its prefetch had the most time; when nothing new comes in, the queues run empty from that end. */
-static void drain_queues(scan *s, size_t leave)
+/* Visit from the stack until at most `leave` objects wait there; with 0, until the rings are empty, too. What has
+ * waited longest goes first, so that its prefetch had the most time. */
+static void drain_rings(scan *s, size_t leave)
 {
-    for (unsigned step = 1;; step++) {
+    while (!s->stopped) {
         if (s->depth > leave) {
             if (s->node_in - s->node_out == NODES)
                 visit_reached(s, s->node[s->node_out++ % NODES]);
@@ -294,19 +314,21 @@ static void drain_queues(scan *s, size_t leave)
         } else if (leave == 0 && s->node_out != s->node_in) {
             visit_reached(s, s->node[s->node_out++ % NODES]);
         } else if (leave == 0 && s->edge_out != s->edge_in) {
-            reach_oldest_edge(s);
+            reach(s, s->edge[s->edge_out++ % EDGES]);
         } else {
             return;
         }
-        if (step % 4096 == 0 && should_stop(s))
-            return;
+        if (++s->steps % 4096 == 0)
+            should_stop(s);
     }
 }
 
-static void drain(scan *s, size_t leave)
+static inline void drain(scan *s, size_t leave)
 {
+    if (s->depth <= leave && leave > 0)
+        return;
     if (s->cycle->side.dense) {
-        drain_queues(s, leave);
+        drain_rings(s, leave);
         return;
     }
     while (s->depth > leave)
@@ -315,15 +337,15 @@ static void drain(scan *s, size_t leave)
 
 static void visit_grey(scan *s, void *object, uint8_t *byte)
 {
-    if (*byte != GREY)
+    if (*byte < GREY || *byte == BLACK)
         return;
     *byte = BLACK;
-    s->graph->visit(s->graph->host, object, s->reach, s);
-    drain(s, s->cycle->stack_room / 2);
+    visit_reached(s, object);
+    drain(s, 64);
 }
 
-/* Finish marking; where the stack could not grow, by walks over the members. */
-static void drain_all(scan *s)
+/* Finish marking. What became GREY behind the walk, because the stack could not grow, takes walks of its own. */
+static void finish_marking(scan *s)
 {
     drain(s, 0);
     while (s->grey && !should_stop(s)) {
@@ -339,37 +361,63 @@ static void mark_from_roots(scan *s)
     size_t count;
     if (!s->graph->next_root)
         return;
+    if (s->cycle->side.dense) {
+        s->walk = 0; /* before everything: a walk will visit what the roots refer to */
+        s->grey = true;
+    }
     while (!should_stop(s) && (count = s->graph->next_root(s->graph->host, objects, BATCH)) > 0) {
         for (size_t i = 0; i < count; i++) {
             uint8_t *byte = exvi_side_find(&s->cycle->side, objects[i]);
-            if (byte && is_to_be_reached(*byte))
-                reach(s, objects[i], byte);
-            else if (!byte || !*byte)
-                s->graph->visit(s->graph->host, objects[i], s->reach, s);
+            if (byte && *byte)
+                reach(s, (edge){objects[i], byte});
+            else
+                visit_reached(s, objects[i]);
         }
         drain(s, 64);
     }
-    drain_all(s);
+    finish_marking(s);
 }
 
-static void reach_if_external(scan *s, void *object, uint8_t *byte)
+static void mark_if_external(scan *s, void *object, uint8_t *byte)
 {
-    if (*byte >= GREY)
+    if (*byte == BLACK)
         return;
     uint64_t inside = inside_count(s, object, *byte);
     uint64_t refcount = s->graph->refcount(s->graph->host, object);
-    if (refcount > inside) {
-        reach(s, object, byte);
-        drain(s, 64);
-    } else if (refcount < inside && s->graph->excess) {
+    if (exvi_unlikely(refcount < inside) && s->graph->excess)
         s->graph->excess(s->graph->host, object, refcount, inside);
+    if (refcount <= inside && *byte < GREY)
+        return;
+    if (s->cycle->side.dense) {
+        s->reachable += *byte < GREY;
+        *byte = BLACK;
+        visit_reached(s, object);
+    } else {
+        reach(s, (edge){object, byte}); /* visited later: the counts of what it refers to are compared, too */
     }
+    drain(s, 64);
 }
+
+#ifdef EXVI_CHECKED
+/* Before marking takes counts away. */
+static void compare_counts(scan *s, void *object, uint8_t *byte)
+{
+    if (*byte >= GREY || !s->graph->excess)
+        return;
+    uint64_t inside = inside_count(s, object, *byte);
+    uint64_t refcount = s->graph->refcount(s->graph->host, object);
+    if (refcount < inside)
+        s->graph->excess(s->graph->host, object, refcount, inside);
+}
+#endif
 
 static void mark_from_external(scan *s)
 {
-    for_members(s, reach_if_external);
-    drain_all(s);
+#ifdef EXVI_CHECKED
+    for_members(s, compare_counts);
+#endif
+    for_members(s, mark_if_external);
+    finish_marking(s);
 }
 
 static void list_one(scan *s, void *object, uint8_t *byte)
@@ -405,6 +453,7 @@ exvi_cycle_end exvi_cycle_find(exvi_cycle *cycle, const exvi_graph *graph)
         .graph = graph,
         .count = graph->dense ? count_reference_later : count_reference_now,
         .reach = graph->dense ? reach_reference_later : reach_reference_now,
+        .walk = UINTPTR_MAX,
     };
     cycle->count = 0;
     cycle->examined = 0;

@@ -62,33 +62,6 @@ static bool grow_list(exvi_side *side)
     return true;
 }
 
-/* ------------------------------------------------------------------ walk */
-
-/* Whole words of eight bytes: `room` must be 8 or more. */
-size_t exvi_side_next(exvi_side *side, exvi_side_cursor *cursor, void **objects, uint8_t **bytes, size_t room)
-{
-    exv_assert(side->dense && room >= 8);
-    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
-    size_t count = 0;
-    for (; cursor->table < side->table_count; cursor->table++, cursor->offset = 0) {
-        uintptr_t start = side->tables[cursor->table] << EXVI_SIDE_TABLE_SHIFT;
-        uint8_t *table = side->directory[side->tables[cursor->table]];
-        for (; cursor->offset < EXVI_SIDE_TABLE_SIZE; cursor->offset += 8) {
-            if (count + 8 > room)
-                return count;
-            uint64_t word;
-            memcpy(&word, table + cursor->offset, sizeof word);
-            uint64_t members = (((word & low) + low) | word) & ~low; /* the top bit of each byte that is not 0 */
-            for (; members; members &= members - 1) {
-                size_t at = cursor->offset + (size_t)__builtin_ctzll(members) / 8;
-                objects[count] = (void *)(start + (at << EXVI_SIDE_GRANULE_SHIFT));
-                bytes[count++] = table + at;
-            }
-        }
-    }
-    return count;
-}
-
 /* ------------------------------------------------------------------ scan */
 
 bool exvi_side_begin(exvi_side *side, bool dense)

@@ -5,9 +5,10 @@
  * shared. An object's byte is found from its address, a multiple of 16: tables of 2 MiB have a byte for each 16 bytes
  * of 32 MiB of address space, and a directory leads to them.
  *
- * Two ways to walk over the members of a scan. A dense scan (most of a heap) looks through the tables, in address
- * order whatever order the members were entered in. A listed scan keeps a list of its members, and costs nothing for
- * the rest of the heap; its tables stay for the next one.
+ * Two ways to walk over the members of a scan. A dense scan (most of a heap) looks through the tables, in the order of
+ * memory whatever order the members were entered in: upwards in each table, but from the highest table down, because
+ * that is how a system hands out address space, so that older objects tend to come first. A listed scan keeps a list
+ * of its members, and costs nothing for the rest of the heap; its tables stay for the next one.
  *
  * A byte of 0 means: not a member of this scan. What the others mean is the scan's affair.
  */
@@ -17,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define EXVI_ADDRESS_BITS 47
 #define EXVI_SIDE_TABLE_SHIFT 25
@@ -38,7 +40,6 @@ typedef struct exvi_side {
 bool exvi_side_begin(exvi_side *side, bool dense);
 void exvi_side_end(exvi_side *side);
 void exvi_side_drop(exvi_side *side);
-
 
 /* The byte of an object; NULL, or a byte of 0, if it is not a member. */
 static inline uint8_t *exvi_side_find(const exvi_side *side, const void *object)
@@ -64,11 +65,24 @@ static inline bool exvi_side_add(exvi_side *side, const void *object, uint8_t fi
     return true;
 }
 
-/* Walk over the members of a dense scan from a zeroed cursor: fills objects and their bytes, up to `room`; 0 at
- * the end. */
-typedef struct exvi_side_cursor {
-    size_t table, offset;
-} exvi_side_cursor;
-size_t exvi_side_next(exvi_side *side, exvi_side_cursor *cursor, void **objects, uint8_t **bytes, size_t room);
+/* Where an object stands in a dense scan's walk: greater is later. */
+static inline uintptr_t exvi_side_position(const void *object)
+{
+    return (uintptr_t)object ^ ~(((uintptr_t)1 << EXVI_SIDE_TABLE_SHIFT) - 1);
+}
+
+/* The members among the eight objects whose bytes are here: a set, and the index of the first in it. */
+static inline uint64_t exvi_side_members(const uint8_t *bytes)
+{
+    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return (((word & low) + low) | word) & ~low; /* the top bit of each byte that is not 0 */
+}
+
+static inline size_t exvi_side_first(uint64_t members)
+{
+    return (size_t)__builtin_ctzll(members) / 8;
+}
 
 #endif

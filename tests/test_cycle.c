@@ -309,7 +309,7 @@ static void test_numbers_of_references(void **state)
             if (count > 0) {
                 g.outside[0] = -1;
                 find(dense);
-                assert_int_equal(g.excess, 1);
+                assert_in_range(g.excess, 1, 2);
                 assert_int_equal(cycle.count, 2);
             }
         }

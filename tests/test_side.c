@@ -60,19 +60,28 @@ static void expect_members(void *const *sorted, size_t count)
         assert_memory_equal(list, sorted, count * sizeof *list);
         return;
     }
-    exvi_side_cursor cursor = {0};
-    void *objects[17];
-    uint8_t *bytes[17];
-    size_t got, at = 0;
-    while ((got = exvi_side_next(&side, &cursor, objects, bytes, 17)) > 0) {
-        for (size_t i = 0; i < got; i++, at++) {
-            assert_true(at < count);
-            assert_ptr_equal(objects[i], sorted[at]); /* in the order of addresses */
-            assert_ptr_equal(bytes[i], exvi_side_find(&side, objects[i]));
+    size_t found = 0;
+    for (size_t i = 0; i < side.table_count; i++) {
+        assert_true(i == 0 || side.tables[i] > side.tables[i - 1]);
+        uint8_t *table = side.directory[side.tables[i]];
+        for (size_t at = 0; at < EXVI_SIDE_TABLE_SIZE; at += 8) {
+            for (uint64_t set = exvi_side_members(table + at); set; set &= set - 1, found++) {
+                assert_true(found < count);
+                assert_ptr_equal(exvi_side_find(&side, sorted[found]), table + at + exvi_side_first(set));
+            }
         }
     }
-    assert_int_equal(at, count);
-    assert_int_equal(exvi_side_next(&side, &cursor, objects, bytes, 17), 0);
+    assert_int_equal(found, count);
+}
+
+/* Each table upwards, the highest first. */
+static void test_position(void **state)
+{
+    (void)state;
+    const uintptr_t table = (uintptr_t)1 << EXVI_SIDE_TABLE_SHIFT;
+    const uintptr_t order[] = {7 * table, 7 * table + 16, 8 * table - 16, 3 * table, 4 * table - 16, 16, table - 16};
+    for (size_t i = 1; i < sizeof order / sizeof *order; i++)
+        assert_true(exvi_side_position((void *)order[i - 1]) < exvi_side_position((void *)order[i]));
 }
 
 static void test_members(void **state)
@@ -163,6 +172,7 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_position),
         cmocka_unit_test_teardown(test_members, drop),
         cmocka_unit_test_teardown(test_strangers, drop),
 #ifdef EXVI_CHECKED
