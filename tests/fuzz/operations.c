@@ -68,18 +68,28 @@ static void clear_node(void *self)
         EXV_CLEAR(node->refs[i]);
 }
 
-/* Every other finalizer puts its object back into a slot. */
-static void finalize_node(void *self)
+/* Every other finalizer puts its object back into a slot, or a weak reference to it, which must not keep it. */
+static void resurrect(struct world *world, void *object)
 {
-    struct node *node = self;
-    struct world *world = node->world;
-    REQUIRE(node->magic == MAGIC);
     if (world->resurrections == 0 || world->resurrections-- % 2)
         return;
     size_t slot = world->resurrections % SLOTS;
     void *old = world->slots[slot];
-    world->slots[slot] = exv_incref(self);
+    world->slots[slot] = world->resurrections % 8 < 2 ? (void *)exv_weakref_new(object, NULL, NULL) : exv_incref(object);
     exv_decref(old);
+}
+
+static void finalize_node(void *self)
+{
+    struct node *node = self;
+    REQUIRE(node->magic == MAGIC);
+    resurrect(node->world, self);
+}
+
+static void destruct(exv_instance *self, void *arg)
+{
+    REQUIRE(exv_gc_is_finalized(self));
+    resurrect(arg, self);
 }
 
 static void destroy_node(void *self)
@@ -137,8 +147,7 @@ static void link_nodes(struct world *world)
 {
     struct node *node = pick(world);
     void *target = pick(world);
-    /* A cycle of a type without clear would rightly never be freed: such nodes only point to bytes. */
-    if (!is_node(node) || (exv_get_type(node) == &stubborn_type && target && exv_get_type(target) != &exv_bytes_type))
+    if (!is_node(node))
         return;
     void **field = &node->refs[take(world, REFS)];
     void *old = *field;
@@ -162,7 +171,7 @@ static void make_value(struct world *world)
     exv_heap *heap = world->heap;
     void *value = NULL;
     unsigned number = take(world, 256);
-    switch (take(world, 8)) {
+    switch (take(world, 9)) {
     case 0: value = exv_list_new(heap); break;
     case 1: value = exv_dict_new(heap); break;
     case 2: value = exv_set_new(heap); break;
@@ -170,10 +179,12 @@ static void make_value(struct world *world)
     case 4: value = exv_bytes_new(heap, &number, sizeof number); break;
     case 5: value = exv_float_new(heap, number / 8.0); break;
     case 6: {
-        void *items[2] = {exv_get_none(heap), exv_get_bool(heap, number % 2)};
+        void *item = pick(world);
+        void *items[2] = {item ? item : exv_get_none(heap), exv_get_bool(heap, number % 2)};
         value = exv_tuple_new(heap, items, 2);
         break;
     }
+    case 7: value = exv_names_new(heap); break;
     default: {
         exv_str *text = NULL;
         if (exv_str_new(heap, (const char *)&number, 1, &text) == EXV_OK)
@@ -209,6 +220,56 @@ static void empty_container(struct world *world)
         REQUIRE(exv_list_delete(container, -1) == EXV_OK);
     else if (exv_get_type(container) == &exv_dict_type)
         exv_dict_clear(container);
+}
+
+static void make_instance(struct world *world)
+{
+    void *cls = pick(world);
+    exv_class *made = NULL;
+    if (cls && exv_get_type(cls) == &exv_class_type)
+        put(world, exv_instance_new(cls));
+    else if (exv_class_new(world->heap, "thing", take(world, 2) ? destruct : NULL, world, &made) == EXV_OK)
+        put(world, made);
+}
+
+/* Set, get or delete a name, in a namespace or as an attribute. */
+static void use_name(struct world *world)
+{
+    static const char *const names[] = {"x", "y", "a longer name", ""};
+    const char *name = names[take(world, 4)];
+    void *holder = pick(world), *value = pick(world), *got = NULL;
+    unsigned what = take(world, 4);
+    bool is_names = holder && exv_get_type(holder) == &exv_names_type;
+    if (!is_names && !(holder && exv_get_type(holder) == &exv_instance_type))
+        return;
+    exv_status status = EXV_OK;
+    if (what == 0)
+        status = is_names ? exv_name_delete(holder, name) : exv_attr_delete(holder, name);
+    else if (what == 1)
+        status = is_names ? exv_name_get(holder, name, &got) : exv_attr_get(holder, name, &got);
+    else if (value)
+        status = is_names ? exv_name_set(holder, name, value) : exv_attr_set(holder, name, value);
+    REQUIRE(status == EXV_OK || status == EXV_NAME_ERROR || status == EXV_ATTRIBUTE_ERROR || status == EXV_NO_MEMORY);
+    REQUIRE(what != 1 || (status == EXV_OK) == (got != NULL));
+}
+
+/* Break what could not be freed. */
+static void empty_garbage(struct world *world)
+{
+    exv_list *garbage = exv_gc_get_garbage(world->heap);
+    void *item;
+    for (ptrdiff_t i = 0; exv_list_get(garbage, i, &item) == EXV_OK; i++) {
+        exv_incref(item);
+        if (is_node(item))
+            clear_node(item);
+        exv_decref(item);
+    }
+    exv_list_clear(garbage);
+}
+
+static void save_all(struct world *world)
+{
+    exv_gc_set_debug(world->heap, take(world, 4) == 0 ? EXV_DEBUG_SAVEALL : 0);
 }
 
 static void show(struct world *world)
@@ -359,7 +420,8 @@ static operation *const operations[] = {
     make_node, make_node, make_node, link_nodes, link_nodes, link_nodes, copy_slot, drop_slot, drop_slot,
     make_value, make_value, fill_container, fill_container, empty_container, show, compare,
     make_weakref, follow_weakref, change_block, change_block, collect, start_flight, poll_flight, wait_flight,
-    freeze, set_threshold, track, list_objects, settle,
+    freeze, set_threshold, track, list_objects, settle, make_instance, make_instance, use_name, use_name,
+    empty_garbage, save_all,
 };
 
 static int check_child(void *child, void *arg)
@@ -397,8 +459,11 @@ static void end_world(struct world *world)
         exv_decref(world->weak[i]);
         exv_free(world->heap, world->blocks[i].start);
     }
+    exv_gc_set_debug(world->heap, 0);
     exv_collect_wait(world->heap, UINT64_MAX, NULL);
-    exv_collect(world->heap, 2);
+    do
+        empty_garbage(world);
+    while (exv_collect(world->heap, 2) > 0);
     exv_heap_stats stats;
     exv_get_heap_stats(world->heap, &stats);
     REQUIRE(stats.tracked_objects == world->tracked_at_birth);
@@ -411,7 +476,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct world world = {.next = data, .end = data + size, .resurrections = 64};
     exv_config config = exv_config_default();
-    config.limit_bytes = (size_t)256 << 20;
+    config.limit_bytes = size && data[0] & 64 ? (size_t)48 << 20 : (size_t)256 << 20;
     config.policy.mode = size ? (exv_mode)(data[0] % 3) : EXV_MODE_AUTO;
     world.heap = exv_heap_new(&config);
     REQUIRE(world.heap);

@@ -69,7 +69,8 @@ void world_lose(world *w, uint32_t id)
         world_bury(w, id);
         return;
     }
-    if (!world_is_stubborn(node->shape) || (world_has_finalizer(node->shape) && !node->finalized))
+    bool final = !world_has_finalizer(node->shape) || (node->finalized && !node->finalizing);
+    if (!world_is_stubborn(node->shape) || !final)
         return;
     for (uint32_t i = 0; i < node->field_count; i++) {
         uint32_t child = node->fields[i];

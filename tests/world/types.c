@@ -113,7 +113,9 @@ static void finalize(void *self)
         WORLD_CHECK(w, w->collecting && node->doomed);
     world_excuse(w, id, by_collection);
     w->depth++;
+    node->finalizing = true;
     world_act_in_finalizer(w, id);
+    node->finalizing = false;
     w->depth--;
     if (node->references == 0) { /* the fields of a shape without clear */
         world_gain(w, id);

@@ -48,6 +48,7 @@ typedef struct world_node {
     world_shape shape;
     uint8_t generation;
     bool tracked, frozen, immortal, finalized;
+    bool finalizing;          /* its finalizer is running, and may bring it back */
     bool cleared;             /* by a collection: must not be reachable */
     bool member;              /* scratch of a search: it takes part */
     bool doomed;              /* found unreachable by the collection that is running */
