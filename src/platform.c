@@ -43,6 +43,7 @@
 #endif
 
 #define NS_PER_S 1000000000u
+#define LOOK_AT_PARENT_NS 100000000
 
 /* ---- faults ---- */
 
@@ -349,6 +350,8 @@ static bool write_file(const char *path, const char *text)
     return done;
 }
 
+static bool has_own_table; /* of descriptors; in the child */
+
 /* An empty table of its own: what the parent closes is closed at once, a lock on a file goes with the parent, an exec
  * of the parent leaves nothing open here. Kernels before 5.9 cannot; there the table stays shared and untouched. */
 static bool leave_descriptors(void)
@@ -379,7 +382,8 @@ void exvi_child_settle(const char *name, uint64_t deadline_ns)
 {
     reset_signal_handlers();
     set_watchdog(deadline_ns);
-    if (leave_descriptors())
+    has_own_table = leave_descriptors();
+    if (has_own_table)
         write_file("/proc/self/oom_score_adj", "1000");
     if (chdir("/") != 0) {
         /* The parent's folder stays in use for a moment: harmless. */
@@ -395,6 +399,72 @@ void exvi_child_exit(int status)
 {
     for (;;)
         syscall(SYS_exit_group, status);
+}
+
+/* The parent's page table as a file. It answers nothing any more when the memory that it was opened for is gone: by
+ * exec, which leaves pid and parent what they were, or by the end. Where it cannot be opened (another user's memory, no
+ * /proc of our own) an exec goes unseen. */
+static int parent_pages;
+
+static bool is_present(uint64_t entry)
+{
+    return entry >> 62 != 0; /* bit 63: in memory, 62: swapped out */
+}
+
+static ssize_t read_parent_page(const void *page, uint64_t *entry)
+{
+    return pread(parent_pages, entry, sizeof *entry, (off_t)((uintptr_t)page / exvi_page_size() * sizeof *entry));
+}
+
+static void end_with_parent(int number)
+{
+    uint64_t entry;
+    int before = errno;
+    (void)number;
+    if (read_parent_page(NULL, &entry) == 0)
+        exvi_child_exit(0);
+    errno = before;
+}
+
+/* Decimal, behind `before`; returns the end. */
+static char *put_number(char *before, int32_t number)
+{
+    char *end = before + 1;
+    for (int32_t rest = number; rest >= 10; rest /= 10)
+        end++;
+    for (char *digit = end; digit > before; number /= 10)
+        *--digit = (char)('0' + number % 10);
+    *end = '\0';
+    return end;
+}
+
+/* The numbers under /proc may be those of another pid namespace. */
+static bool is_proc_ours(void)
+{
+    char own[16], link[16];
+    ssize_t size = put_number(own, exvi_own_pid()) - own;
+    return readlink("/proc/self", link, sizeof link) == size && memcmp(own, link, (size_t)size) == 0;
+}
+
+void exvi_child_watch_parent(const void *shared)
+{
+    char path[40] = "/proc/";
+    uint64_t entry;
+    strcpy(put_number(path + strlen(path), exvi_parent_pid()), "/pagemap");
+    parent_pages = has_own_table && is_proc_ours() ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (parent_pages < 0)
+        return;
+    if (read_parent_page(shared, &entry) != sizeof entry || !is_present(entry))
+        exvi_child_exit(0); /* this is the memory of the parent's next program */
+    struct sigaction action = {.sa_handler = end_with_parent, .sa_flags = SA_RESTART};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGVTALRM};
+    struct itimerspec period = {.it_value.tv_nsec = LOOK_AT_PARENT_NS, .it_interval.tv_nsec = LOOK_AT_PARENT_NS};
+    int timer;
+    uint64_t looking = (uint64_t)1 << (SIGVTALRM - 1);
+    if (sigaction(SIGVTALRM, &action, NULL) != 0 || syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer) != 0)
+        return;
+    syscall(SYS_timer_settime, timer, 0, &period, NULL);
+    syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &looking, NULL, sizeof looking);
 }
 
 bool exvi_child_ended(int32_t pid, int *status)
@@ -429,6 +499,11 @@ int32_t exvi_clone(void)
 void exvi_child_settle(const char *name, uint64_t deadline_ns)
 {
     (void)name, (void)deadline_ns;
+}
+
+void exvi_child_watch_parent(const void *shared)
+{
+    (void)shared;
 }
 
 void exvi_child_exit(int status)

@@ -46,10 +46,15 @@ void exvi_random(void *buffer, size_t size);         /* at most 256 bytes that n
  * this file, settles first, and leaves by exvi_child_exit(). */
 int32_t exvi_clone(void);
 
-/* In the child: no descriptor (none of the parent's stays open because of the child), no core,
+/* In the child: no descriptor of the parent's (none stays open because of the child), no core,
  * not dumpable, low priority, the OOM killer's first choice, a name of up to 15 bytes for
  * process lists, and death by SIGALRM `deadline_ns` from now even if it hangs. */
 void exvi_child_settle(const char *name, uint64_t deadline_ns);
+
+/* In the child, settled: to end, even if it hangs, within 0.1 s of the parent's memory, which goes when the parent ends
+ * or replaces itself with exec. `shared` is memory that the parent has written to just before. Does nothing where /proc
+ * does not show the parent's page table. */
+void exvi_child_watch_parent(const void *shared);
 _Noreturn void exvi_child_exit(int status);
 
 /* True once the child has ended and is reaped; *status as from waitpid(), or -1 when there is no

@@ -43,6 +43,7 @@ static _Noreturn void live_as_child(exvi_answer *answer, exvi_search_fn *search,
 {
     uint64_t now = exvi_clock_ns();
     exvi_child_settle("exuvia-search", answer->deadline_ns > now ? answer->deadline_ns - now : 0);
+    exvi_child_watch_parent(answer);
     exvi_answer_state state = run_search(answer, search, arg);
     atomic_store_explicit(&answer->state, state, memory_order_release);
     exvi_wake_word(&answer->state);

@@ -543,6 +543,58 @@ static void test_parent_killed(void **state)
     prctl(PR_SET_CHILD_SUBREAPER, 0L, 0L, 0L, 0L);
 }
 
+/* ---- the program replaces itself in flight ---- */
+
+/* `arg`: in the moment after the clone, or when the child hangs already. */
+static int exec_in_flight(void *arg)
+{
+    const bool *at_once = arg;
+    CHECK(exvi_snapshot_start(&snapshot, hang, &at_once, 100, LONG) == EXV_OK);
+    atomic_store(&shared->child, snapshot.pid);
+    CHECK(*at_once || has_begun());
+    execl("/bin/sleep", "sleep", "20", (char *)NULL);
+    return __LINE__;
+}
+
+/* What is left is at most a zombie, which holds nothing. */
+static bool is_running(pid_t pid)
+{
+    char path[32], state[64] = "";
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(state, sizeof state, file) && strncmp(state, "State:", 6) != 0) {
+    }
+    if (file)
+        fclose(file);
+    return file && !strchr(state, 'Z') && !strchr(state, 'X');
+}
+
+static void test_exec_in_flight(void **state)
+{
+    (void)state;
+    signal(SIGCHLD, SIG_DFL);
+    for (int i = 0; i < 20; i++) {
+        bool at_once = i % 2;
+        atomic_store(&shared->begun, 0);
+        atomic_store(&shared->child, 0);
+        pid_t program = fork();
+        if (program == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            _exit(exec_in_flight(&at_once) != 0);
+        }
+        while (atomic_load(&shared->child) == 0)
+            exvi_sleep_ns(MS);
+        uint64_t before = exvi_clock_ns();
+        while (is_running(atomic_load(&shared->child)) && exvi_clock_ns() - before < 10000 * MS)
+            exvi_sleep_ns(MS);
+        bool child_runs = is_running(atomic_load(&shared->child)), program_runs = is_running(program);
+        kill(program, SIGKILL);
+        assert_int_equal(waitpid(program, NULL, 0), program);
+        assert_false(child_runs);
+        assert_true(program_runs);
+    }
+}
+
 /* ---- the program forks in flight ---- */
 
 static int disown(void *arg)
@@ -713,6 +765,7 @@ int main(void)
         SNAPSHOT_TEST(test_end_of_a_hung_flight),
         SNAPSHOT_TEST(test_abort_without_the_right_to_kill),
         SNAPSHOT_TEST(test_parent_killed),
+        SNAPSHOT_TEST(test_exec_in_flight),
         SNAPSHOT_TEST(test_fork_in_flight),
         SNAPSHOT_TEST(test_descriptor_closed_in_flight),
         SNAPSHOT_TEST(test_program_sees_no_child),

@@ -182,6 +182,39 @@ assert exuvia.start_collection()
         time.sleep(0.02)
 
 
+def test_an_exec_in_flight_ends_the_search(python, foreign):
+    """The child hangs, so it would live for its deadline of a minute, beside a program that does not know it."""
+    out = python.program(f"""
+sys.path.insert(0, {foreign!r})
+import foreign
+gc.disable()
+thing = foreign.make(1)
+assert _core.start(3, 60.0)
+time.sleep(0.1)
+assert len(children()) == 1
+os.execv(sys.executable, [sys.executable, '-c', '''
+import os, time
+def running():
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{{name}}/stat") as file:
+                    state, parent = file.read().rpartition(")")[2].split()[:2]
+            except OSError:
+                continue
+            if int(parent) == os.getpid() and state not in "ZX":
+                found.append(name)
+    return found
+end = time.monotonic() + 1
+while running() and time.monotonic() < end:
+    time.sleep(0.01)
+print(running())
+'''])
+""")
+    assert out == "[]\n"
+
+
 def test_nothing_is_left_after_uninstall(python):
     python.program("""
 def maps():
