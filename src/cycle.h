@@ -31,9 +31,9 @@ typedef struct exvi_graph {
     /* Call visit for each object it refers to; members and others, NULL is ignored. */
     void (*visit)(void *host, void *object, exvi_visit_fn *visit, void *arg);
 
-    /* More references from inside than the count has: a visit function lies, or a reference is borrowed. Noticed always
-     * in the checked build, where it may be said twice, and mostly in others. NULL: take the object as unreferenced from
-     * outside. */
+    /* More references from inside than the count has: a visit function lies, or a reference is borrowed. Always noticed
+     * in the checked build, where it may be said twice, and mostly in others. NULL: take the object as if nothing
+     * outside referred to it. */
     void (*excess)(void *host, void *object, uint64_t refcount, uint64_t inside);
 
     /* Asked every few thousand objects: true ends the search. May be NULL. */

@@ -43,6 +43,7 @@
 #endif
 
 #define NS_PER_S 1000000000u
+#define COLLAPSE 25 /* MADV_COLLAPSE, since Linux 6.1 */
 #define LOOK_AT_PARENT_NS 100000000
 
 /* ---- faults ---- */
@@ -161,6 +162,15 @@ bool exvi_advise_small(void *start, size_t size)
     (void)start, (void)size;
     return false;
 #endif
+}
+
+exvi_collapse_end exvi_collapse(void *start, size_t size)
+{
+    if (exvi_fault_hit(EXVI_FAULT_ADVISE))
+        return EXVI_COLLAPSE_REFUSED;
+    if (EXVI_LINUX && madvise(start, size, COLLAPSE) == 0)
+        return EXVI_COLLAPSED;
+    return errno == EAGAIN || errno == EBUSY ? EXVI_COLLAPSE_PASSED : EXVI_COLLAPSE_REFUSED;
 }
 
 bool exvi_protect(void *start, size_t size, bool writable)

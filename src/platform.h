@@ -28,6 +28,11 @@ void exvi_unmap(void *start, size_t size);
 bool exvi_purge(void *start, size_t size);           /* resident pages go back; reads as zero */
 bool exvi_advise_huge(void *start, size_t size);     /* wish for 2 MiB pages */
 bool exvi_advise_small(void *start, size_t size);    /* wish for none: what was purged is not filled up again */
+
+/* Make whole huge pages of small ones, now. PASSED: not these, just now; REFUSED: not at all, or there is no memory. */
+typedef enum exvi_collapse_end { EXVI_COLLAPSED, EXVI_COLLAPSE_PASSED, EXVI_COLLAPSE_REFUSED } exvi_collapse_end;
+exvi_collapse_end exvi_collapse(void *start, size_t size);
+
 bool exvi_protect(void *start, size_t size, bool writable);
 size_t exvi_page_size(void);
 

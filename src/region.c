@@ -511,6 +511,45 @@ size_t exvi_regions_trim(exvi_regions *regions)
     return bytes;
 }
 
+/* --------------------------------------------------------------- mending */
+
+/* Is all of this huge page in use or resident? If not, making it whole would take memory. */
+static bool is_filled(const exvi_regions *regions, const exvi_region *region, uint32_t first)
+{
+    for (uint32_t unit = first; unit < first + SLAB_UNITS; unit++)
+        if (bit_is_set(region->vacant, unit) && !bit_is_set(region->dirty, unit))
+            return false;
+    return is_huge(regions, region, first);
+}
+
+/* The next filled huge page at *at or behind it, and *at moves behind that; NULL: there is none. */
+static void *next_filled(const exvi_regions *regions, uintptr_t *at)
+{
+    size_t position;
+    while ((position = exvi_regions_position(regions, (void *)*at)) < regions->count) {
+        const exvi_region *region = regions->sorted[position];
+        uintptr_t start = (uintptr_t)region, slab = *at < start ? start : *at;
+        *at = start + region->size;
+        for (; !region->single && slab + EXVI_HUGE_PAGE <= start + region->size; slab += EXVI_HUGE_PAGE) {
+            if (!is_filled(regions, region, (uint32_t)((slab - start) >> EXVI_UNIT_SHIFT)))
+                continue;
+            *at = slab + EXVI_HUGE_PAGE;
+            return (void *)slab;
+        }
+    }
+    return NULL;
+}
+
+bool exvi_regions_mend(exvi_regions *regions, uintptr_t *at, uint64_t until_ns)
+{
+    do {
+        void *slab = next_filled(regions, at);
+        if (!slab || exvi_collapse(slab, EXVI_HUGE_PAGE) == EXVI_COLLAPSE_REFUSED)
+            return true;
+    } while (exvi_clock_ns() < until_ns);
+    return false;
+}
+
 /* ------------------------------------------------------- begin, end, check */
 
 void exvi_regions_init(exvi_regions *regions, struct exvi_blocks *blocks, size_t limit_bytes, bool huge_pages)

@@ -120,6 +120,10 @@ void exvi_regions_regret(exvi_regions *regions, size_t bytes);
 size_t exvi_regions_trim(exvi_regions *regions);
 void exvi_regions_settle(exvi_regions *regions);
 
+/* Make huge pages whole again that the system split because they were written to beside a snapshot. It goes on at
+ * *at, which is 0 first, with one at least, until that time. True: all were seen, or the system does not do it. */
+bool exvi_regions_mend(exvi_regions *regions, uintptr_t *at, uint64_t until_ns);
+
 const char *exvi_regions_check(const exvi_regions *regions); /* NULL, or which invariant is broken */
 
 /* The first bit with this value in [from, end) of a bitmap; `end` if there is none. */

@@ -5,12 +5,15 @@
  * comparing all pairs' bounds in a sorted array.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -369,6 +372,63 @@ static void test_sparse(void **state)
 }
 
 #ifndef EXVI_STRESS
+static size_t huge_bytes(void)
+{
+    char line[512];
+    unsigned long kilobytes = 0;
+    FILE *file = fopen("/proc/self/smaps_rollup", "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) && sscanf(line, "AnonHugePages: %lu kB", &kilobytes) != 1)
+        ;
+    fclose(file);
+    return kilobytes << 10;
+}
+
+/* What a write beside a forked process split is whole again afterwards; what went back stays away. */
+static void test_mending(void **state)
+{
+    (void)state;
+    enum { COUNT = 900, GIVEN = 320 };
+    exvi_regions regions;
+    exvi_page *pages[COUNT];
+    exvi_regions_init(&regions, NULL, 0, true);
+    for (size_t i = 0; i < COUNT; i++) {
+        pages[i] = exvi_units_take(&regions, 1);
+        memset(pages[i]->start, 1, EXVI_UNIT_SIZE);
+    }
+    size_t whole = huge_bytes();
+    if (whole < 20 * EXVI_HUGE_PAGE)
+        skip(); /* a kernel without huge pages */
+    pid_t child = fork();
+    if (child == 0)
+        for (;;)
+            pause();
+    for (size_t i = 0; i < COUNT; i++)
+        pages[i]->start[0] = 2;
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_true(huge_bytes() < whole / 4);
+    for (size_t i = 0; i < GIVEN; i++)
+        exvi_units_give(&regions, pages[i]);
+    exvi_regions_settle(&regions); /* whole huge pages first */
+    size_t given = regions.purged_bytes, resident = resident_bytes();
+    assert_true(given >= 4 * EXVI_HUGE_PAGE);
+    uintptr_t at = 0;
+    int steps = 1;
+    while (!exvi_regions_mend(&regions, &at, 0))
+        steps++;
+    if (steps == 1)
+        skip(); /* a kernel that does not do it */
+    assert_true(steps > (int)((whole - given) / EXVI_HUGE_PAGE) - 4);
+    assert_true(huge_bytes() + given + 2 * EXVI_HUGE_PAGE >= whole);
+    assert_true(resident_bytes() < resident + EXVI_HUGE_PAGE);
+    assert_true(exvi_regions_mend(&regions, &at, 0));
+    expect_sound(&regions);
+    exvi_regions_drop(&regions);
+    at = 0;
+    assert_true(exvi_regions_mend(&regions, &at, 0));
+}
+
 /* A quarter of what is in use is worth keeping; more, for some seconds, where it was missed. */
 static void test_what_is_kept(void **state)
 {
@@ -520,6 +580,7 @@ int main(void)
         cmocka_unit_test(test_huge_pages_are_dirty),
         cmocka_unit_test(test_whole_huge_pages_first),
         cmocka_unit_test(test_what_is_kept),
+        cmocka_unit_test(test_mending),
 #endif
         cmocka_unit_test(test_sparse),
         cmocka_unit_test(test_dirty_first),
