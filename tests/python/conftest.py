@@ -108,12 +108,20 @@ def python(interpreter):
 
 FOREIGN = r"""
 #include <Python.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 static int mode; static pid_t home;
 static int traverse(PyObject *self, visitproc visit, void *arg)
 {
     if (getpid() != home && mode == 1) for (;;) pause();
     if (getpid() != home && mode == 2) *(volatile int *)0 = 1;
+    if (getpid() != home && mode == 3)
+        for (;;) {
+            void *more = mmap(0, 1 << 24, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (more == MAP_FAILED) break;
+            memset(more, 1, 1 << 24);
+        }
     Py_VISIT(Py_TYPE(self));
     return 0;
 }
