@@ -2,9 +2,10 @@
  * arenas: see arenas.h.
  *
  * A region is 32 MiB aligned to 32 MiB, so a mask finds it; a table sorted by nothing, searched from the newest, finds
- * what we know of it. Slot i of a region is in use if bit i of `used` is set. Invariant: a region with no slot in use
- * is given back, but for one that is kept. The calls come under the GIL, or from interpreters with a GIL of their own:
- * a spin lock, held for some instructions, keeps them apart.
+ * what we know of it. Slot i of a region, 1 MiB, is in use if bit i of `used` is set; an arena of 2 MiB takes slots 2i
+ * and 2i + 1, which are one huge page. Invariant: a region with no slot in use is given back, but for one that is kept.
+ * The calls come under the GIL, or from interpreters with a GIL of their own: a spin lock, held for some instructions,
+ * keeps them apart.
  *
  * A free slot goes back to the system when its neighbour in the same huge page is free too: half a huge page given back
  * would split it.
@@ -48,14 +49,22 @@ static void unlock(void)
     atomic_flag_clear_explicit(&ours.lock, memory_order_release);
 }
 
-static region *region_with_room(void)
+/* Of the slots, those where so many in a row are free. */
+static uint32_t places(const region *r, unsigned slots)
+{
+    const uint32_t even = UINT32_C(0x55555555);
+    uint32_t room = ~r->used;
+    return slots == 1 ? room : room & room >> 1 & even;
+}
+
+static region *region_with_room(unsigned slots)
 {
     for (size_t i = ours.with_room; i < ours.count; i++) {
-        ours.with_room = i;
-        if (ours.regions[i].used != UINT32_MAX)
+        if (places(&ours.regions[i], slots))
             return &ours.regions[i];
+        if (i == ours.with_room && !places(&ours.regions[i], 1))
+            ours.with_room++;
     }
-    ours.with_room = ours.count;
     if (ours.count == REGION_LIMIT)
         return NULL;
     void *start = exvi_region_new(&ours.arena, EXVI_REGION_SIZE, 0);
@@ -65,19 +74,24 @@ static region *region_with_room(void)
     return &ours.regions[ours.count++];
 }
 
-static void *slot_new(void)
+static uint32_t mask_of(unsigned slot, unsigned slots)
+{
+    return ((UINT32_C(1) << slots) - 1) << slot;
+}
+
+static void *slots_new(unsigned slots)
 {
     lock();
-    region *r = region_with_room();
-    void *slot = NULL;
+    region *r = region_with_room(slots);
+    void *start = NULL;
     if (r) {
-        unsigned i = (unsigned)__builtin_ctz(~r->used);
-        r->used |= 1u << i;
-        ours.slots++;
-        slot = (void *)(r->start + ((uintptr_t)i << SLOT_SHIFT));
+        unsigned slot = (unsigned)__builtin_ctz(places(r, slots));
+        r->used |= mask_of(slot, slots);
+        ours.slots += slots;
+        start = (void *)(r->start + ((uintptr_t)slot << SLOT_SHIFT));
     }
     unlock();
-    return slot;
+    return start;
 }
 
 static region *region_find(uintptr_t start)
@@ -97,38 +111,46 @@ static void region_drop(region *r)
         ours.with_room = at;
 }
 
-static bool slot_free(void *slot)
+static bool slots_free(void *start, unsigned slots)
 {
-    uintptr_t address = (uintptr_t)slot;
+    uintptr_t address = (uintptr_t)start;
     lock();
-    region *r = region_find((uintptr_t)exvi_region_of(slot));
+    region *r = region_find((uintptr_t)exvi_region_of(start));
     if (r) {
-        unsigned i = (unsigned)((address - r->start) >> SLOT_SHIFT);
-        r->used &= ~(1u << i);
-        ours.slots--;
+        unsigned slot = (unsigned)((address - r->start) >> SLOT_SHIFT);
+        r->used &= ~mask_of(slot, slots);
+        ours.slots -= slots;
         size_t at = (size_t)(r - ours.regions);
         if (at < ours.with_room)
             ours.with_room = at;
         if (r->used == 0 && ours.count > 1)
             region_drop(r);
-        else if ((r->used >> (i & ~1u) & 3) == 0)
+        else if ((r->used & mask_of(slot & ~1u, 2)) == 0)
             exvi_purge((void *)(address & ~(uintptr_t)(EXVI_HUGE_PAGE - 1)), EXVI_HUGE_PAGE);
     }
     unlock();
     return r != NULL;
 }
 
+/* 0: of a size that is not ours. */
+static unsigned slots_of(size_t size)
+{
+    return size == SLOT_SIZE ? 1 : size == 2 * SLOT_SIZE ? 2 : 0;
+}
+
 static void *arena_alloc(void *context, size_t size)
 {
     (void)context;
-    void *slot = size == SLOT_SIZE ? slot_new() : NULL;
-    return slot ? slot : ours.before.alloc(ours.before.ctx, size);
+    unsigned slots = slots_of(size);
+    void *start = slots ? slots_new(slots) : NULL;
+    return start ? start : ours.before.alloc(ours.before.ctx, size);
 }
 
 static void arena_free(void *context, void *start, size_t size)
 {
     (void)context;
-    if (size != SLOT_SIZE || !slot_free(start))
+    unsigned slots = slots_of(size);
+    if (!slots || !slots_free(start, slots))
         ours.before.free(ours.before.ctx, start, size);
 }
 

@@ -2,8 +2,8 @@
  * arenas: memory for pymalloc from regions of huge pages.
  *
  * What a snapshot costs is the copying of page tables, and a huge page has one entry where small ones have 512.
- * pymalloc asks for arenas of 1 MiB; they are cut from regions of 32 MiB. Requests of another size, and what was
- * allocated before we came, go to the allocator that was there.
+ * pymalloc asks for arenas of 1 MiB, or of 2 MiB as it was built; they are cut from regions of 32 MiB. Requests of
+ * another size, and what was allocated before we came, go to the allocator that was there.
  *
  * Once installed it stays for the process' life: arenas outlive uninstall(). Does nothing where pymalloc is not in
  * use, because then nobody asks.

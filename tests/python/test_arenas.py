@@ -1,0 +1,76 @@
+"""Arenas for pymalloc come from regions of huge pages, and go back."""
+
+ALLOCATOR = """
+import ctypes, random
+class Allocator(ctypes.Structure):
+    _fields_ = [('context', ctypes.c_void_p), ('alloc', ctypes.c_void_p), ('free', ctypes.c_void_p)]
+allocator = Allocator()
+ctypes.pythonapi.PyObject_GetArenaAllocator(ctypes.byref(allocator))
+alloc = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)(allocator.alloc)
+free = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)(allocator.free)
+MB = 1 << 20
+def resident():
+    with open('/proc/self/statm') as file:
+        return int(file.read().split()[1]) * 4096
+"""
+
+
+def test_pymalloc_is_served(python):
+    python.program(ALLOCATOR + """
+before = exuvia.stats().arena_bytes
+keep = [[i] for i in range(500000)]
+assert exuvia.stats().arena_bytes > before + 30 * MB
+del keep
+gc.collect()
+assert exuvia.stats().arena_bytes < before + 10 * MB
+""")
+
+
+def test_both_sizes(python):
+    """pymalloc may be built with arenas of 2 MiB: each is one huge page. Of other sizes none is ours."""
+    python.program(ALLOCATOR + """
+rng = random.Random(5)
+before, held = exuvia.stats().arena_bytes, {}
+for step in range(3000):
+    if held and rng.random() < (0.4 if step < 1500 else 0.55):
+        start = rng.choice(list(held))
+        assert ctypes.string_at(start, 8) == ctypes.string_at(start + held[start] - 8, 8) == start.to_bytes(8, 'little')
+        free(allocator.context, start, held.pop(start))
+    else:
+        size = rng.choice((1, 2)) * MB
+        start = alloc(allocator.context, size)
+        assert start % size == 0
+        for at in (start, start + size - 8):
+            ctypes.memmove(at, start.to_bytes(8, 'little'), 8)
+        held[start] = size
+    assert exuvia.stats().arena_bytes >= before + sum(held.values())
+ends = sorted((start, start + size) for start, size in held.items())
+assert all(end <= start for (_, end), (start, _) in zip(ends, ends[1:]))
+for start, size in held.items():
+    free(allocator.context, start, size)
+assert exuvia.stats().arena_bytes < before + 4 * MB
+
+before = exuvia.stats().arena_bytes
+other = alloc(allocator.context, 256 * 1024)
+assert other and exuvia.stats().arena_bytes == before
+free(allocator.context, other, 256 * 1024)
+""")
+
+
+def test_memory_goes_back(python):
+    """Half a region stays in use, so the region itself cannot."""
+    python.program(ALLOCATOR + """
+for size in (MB, 2 * MB):
+    starts = [alloc(allocator.context, size) for _ in range(64 * MB // size)]
+    for start in starts:
+        ctypes.memset(start, 1, size)
+    full = resident()
+    freed = [start for start in starts if start // (2 * MB) % 2]
+    for start in freed:
+        free(allocator.context, start, size)
+    assert full - resident() > 24 * MB, (size, full - resident())
+    again = [alloc(allocator.context, size) for _ in freed]
+    assert len(set(again) & set(freed)) > len(freed) // 2, 'the room in old regions is used first'
+    for start in again + [start for start in starts if start not in freed]:
+        free(allocator.context, start, size)
+""")
