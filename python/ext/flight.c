@@ -28,7 +28,8 @@ static struct {
     size_t cursor;                      /* candidates that are done */
     size_t batch;                       /* objects of one reclaiming collection */
     size_t moved;                       /* objects of this one */
-    exvi_flight_record record;
+    uint64_t oldest;                    /* of the examined, those in the oldest list */
+    exvi_record record;
     exvi_flight_stats stats;
 } flight = {.batch = FIRST_BATCH};
 
@@ -87,19 +88,27 @@ static void land(void)
     flight.state = EXVI_FLIGHT_IDLE;
 }
 
+static void note_failure(exvi_fallback why)
+{
+    flight.stats.fallback[why]++;
+    flight.record.kind = EXVI_RECORD_FAILED;
+    flight.record.reason = exvi_fallback_name(why);
+    exvi_record_add(&flight.record);
+}
+
 void exvi_flight_abandon(exvi_fallback why)
 {
     if (flight.state == EXVI_FLIGHT_IDLE)
         return;
-    flight.stats.fallback[why]++;
+    note_failure(why);
     land();
 }
 
-bool exvi_flight_start(const exvi_flight_options *options, exvi_fallback *why)
+static bool take_snapshot(const exvi_flight_options *options, exvi_fallback *why)
 {
     const exvi_gc_head *permanent = flight.layout->permanent;
     if (!exvi_stale_start()) {
-        flight.stats.fallback[*why = EXVI_FALLBACK_ALLOCATOR]++;
+        *why = EXVI_FALLBACK_ALLOCATOR;
         return false;
     }
     flight.search = (exvi_search){flight.layout, options->generations, options->expected, PyImport_GetModuleDict()};
@@ -107,18 +116,30 @@ bool exvi_flight_start(const exvi_flight_options *options, exvi_fallback *why)
     flight.frozen_next = permanent->next;
     flight.frozen_prev = permanent->prev;
     flight.cursor = 0;
-    flight.record = (exvi_flight_record){0};
     size_t room = 2 * options->expected + SPARE_WORDS;
     exv_status status = exvi_snapshot_start(&flight.snapshot, exvi_graph_search, &flight.search, room,
                                             options->deadline_ns);
-    if (status != EXV_OK) {
-        flight.stats.fallback[*why = fallback_of(flight.snapshot.reason)]++;
-        land();
+    if (status == EXV_OK)
+        return true;
+    *why = fallback_of(flight.snapshot.reason);
+    land();
+    return false;
+}
+
+bool exvi_flight_start(const exvi_flight_options *options, exvi_fallback *why)
+{
+    bool whole = options->generations == EXVI_GENERATIONS;
+    uint64_t began_ns = exvi_clock_ns();
+    flight.record = (exvi_record){.kind = whole ? EXVI_RECORD_BACKGROUND : EXVI_RECORD_TRIAL, .began_ns = began_ns};
+    bool taken = take_snapshot(options, why);
+    uint64_t ns = exvi_clock_ns() - began_ns;
+    flight.stats.last_start_ns = flight.record.longest_ns = ns;
+    if (!taken) {
+        note_failure(*why);
         return false;
     }
     flight.stats.started++;
-    flight.stats.last_clone_ns = flight.snapshot.clone_ns;
-    flight.record.clone_ns = flight.snapshot.clone_ns;
+    flight.stats.last_clone_ns = flight.record.clone_ns = flight.snapshot.clone_ns;
     flight.state = EXVI_FLIGHT_SEARCHING;
     return true;
 }
@@ -130,7 +151,7 @@ static void read_answer(void)
     flight.record.search_ns = answer->search_ns;
     flight.record.child_cpu_ns = answer->cpu_ns;
     flight.record.child_bytes = answer->resident_bytes;
-    flight.record.oldest = answer->word[0];
+    flight.oldest = answer->word[0];
     flight.record.candidates = answer->count - EXVI_ANSWER_HEAD;
 }
 
@@ -211,21 +232,29 @@ static void move_batch(void)
     }
 }
 
+static void add_to_sum(const exvi_record *record)
+{
+    exvi_record *sum = &flight.stats.sum;
+    sum->examined += record->examined;
+    sum->clone_ns += record->clone_ns;
+    sum->search_ns += record->search_ns;
+    sum->child_cpu_ns += record->child_cpu_ns;
+    sum->child_bytes = sum->child_bytes > record->child_bytes ? sum->child_bytes : record->child_bytes;
+    sum->reclaim_ns += record->reclaim_ns;
+    sum->longest_ns = sum->longest_ns > record->longest_ns ? sum->longest_ns : record->longest_ns;
+    sum->batches += record->batches;
+    sum->candidates += record->candidates;
+    sum->stale += record->stale;
+    sum->relinked += record->relinked;
+    sum->unreachable += record->unreachable;
+    sum->uncollectable += record->uncollectable;
+}
+
 static void complete(void)
 {
-    exvi_flight_record *sum = &flight.stats.sum;
-    const exvi_flight_record *now = &flight.record;
-    sum->examined += now->examined;
-    sum->clone_ns += now->clone_ns;
-    sum->search_ns += now->search_ns;
-    sum->child_cpu_ns += now->child_cpu_ns;
-    sum->child_bytes = sum->child_bytes > now->child_bytes ? sum->child_bytes : now->child_bytes;
-    sum->reclaim_ns += now->reclaim_ns;
-    sum->candidates += now->candidates;
-    sum->stale += now->stale;
-    sum->relinked += now->relinked;
-    sum->unreachable += now->unreachable;
-    flight.stats.last = *now;
+    add_to_sum(&flight.record);
+    flight.stats.last = *exvi_record_add(&flight.record);
+    flight.stats.last_oldest = flight.oldest;
     flight.stats.completed++;
     land();
 }
@@ -261,14 +290,25 @@ static void adapt_batch(uint64_t ns)
     flight.batch = (size_t)wanted;
 }
 
-bool exvi_flight_reclaimed(uint64_t ns, uint64_t unreachable)
+static void note_batch(const exvi_batch_end *batch)
+{
+    exvi_record *record = &flight.record;
+    record->batches++;
+    record->reclaim_ns += batch->stop_ns;
+    record->unreachable += batch->unreachable;
+    record->uncollectable += batch->uncollectable;
+    if (batch->stop_ns > record->longest_ns)
+        record->longest_ns = batch->stop_ns;
+    adapt_batch(batch->part_ns);
+    flight.moved = 0;
+}
+
+bool exvi_flight_reclaimed(const exvi_batch_end *batch)
 {
     if (flight.state != EXVI_FLIGHT_RECLAIMING)
         return false;
-    flight.record.reclaim_ns += ns;
-    flight.record.unreachable += unreachable;
-    adapt_batch(ns);
-    flight.moved = 0;
+    if (flight.moved > 0)
+        note_batch(batch);
     if (flight.cursor < flight.record.candidates)
         return false;
     complete();

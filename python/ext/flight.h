@@ -14,6 +14,7 @@
 #define EXVI_FLIGHT_H
 
 #include "layout.h"
+#include "record.h"
 
 #include <stdint.h>
 
@@ -36,17 +37,14 @@ typedef enum exvi_fallback {
 } exvi_fallback;
 const char *exvi_fallback_name(exvi_fallback fallback);
 
-/* The last flight, and sums over all. Written by the GIL's holder, without a lock. */
-typedef struct exvi_flight_record {
-    uint64_t examined, clone_ns, search_ns, child_cpu_ns, child_bytes, reclaim_ns;
-    uint64_t candidates, stale, relinked, unreachable;
-    uint64_t oldest;              /* of the examined, those that were in the oldest list */
-} exvi_flight_record;
-
+/* Written by the GIL's holder, without a lock. `sum` is over all that were completed, but for `longest_ns` and
+ * `child_bytes`, the largest. */
 typedef struct exvi_flight_stats {
     uint64_t started, completed;
     uint64_t last_clone_ns;
-    exvi_flight_record last, sum;
+    uint64_t last_start_ns;       /* all that the last start took, the clone included, also if it failed */
+    exvi_record last, sum;
+    uint64_t last_oldest;         /* of the examined, those that were in the oldest list */
     uint64_t fallback[EXVI_FALLBACKS];
 } exvi_flight_stats;
 
@@ -73,14 +71,21 @@ void exvi_flight_wait(uint64_t ns);
 /* A young collection begins: move the next batch into generation 0. Returns how many objects were moved. */
 size_t exvi_flight_reclaim(void);
 
+/* What became of a batch. */
+typedef struct exvi_batch_end {
+    uint64_t stop_ns;             /* the young collection, from beginning to end */
+    uint64_t part_ns;             /* of it what the candidates cost */
+    uint64_t unreachable, uncollectable;
+} exvi_batch_end;
+
 /* The collection that began with exvi_flight_reclaim() has ended. True: it was the last batch, the flight is
  * completed. */
-bool exvi_flight_reclaimed(uint64_t ns, uint64_t unreachable);
+bool exvi_flight_reclaimed(const exvi_batch_end *batch);
 
 /* One more for this reason, where no flight was begun. */
 void exvi_flight_count(exvi_fallback why);
 
-/* Forget a flight, whatever its state; kills the child. */
+/* Forget a flight, whatever its state; kills the child. A completed or forgotten flight leaves a record. */
 void exvi_flight_abandon(exvi_fallback why);
 
 #endif

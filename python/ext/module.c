@@ -5,6 +5,8 @@
  * that the others use is found once, by the first probe, and stays where it is for the process' life.
  */
 #include "arenas.h"
+#include "log.h"
+#include "numbers.h"
 #include "schedule.h"
 #include "stale.h"
 
@@ -96,8 +98,10 @@ static PyObject *core_poll(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    if (exvi_schedule_is_installed() && !exvi_schedule_in_collection())
+    if (exvi_schedule_is_installed() && !exvi_schedule_in_collection()) {
         exvi_schedule_poll();
+        exvi_log_write();
+    }
     const exvi_flight_stats *stats = exvi_flight_stats_get();
     return Py_BuildValue("(iKK)", (int)exvi_flight_now(), (unsigned long long)stats->completed,
                          (unsigned long long)stats->last.unreachable);
@@ -132,89 +136,38 @@ static PyObject *core_forked(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* ------------------------------------------------------------- statistics */
+/* -------------------------------------------------------------------- log */
 
-static bool set_number(PyObject *dict, const char *name, uint64_t value)
+static PyObject *core_log_open(PyObject *self, PyObject *path)
 {
-    PyObject *number = PyLong_FromUnsignedLongLong(value);
-    bool done = number && PyDict_SetItemString(dict, name, number) == 0;
-    Py_XDECREF(number);
-    return done;
-}
-
-static PyObject *record_dict(const exvi_flight_record *record)
-{
-    PyObject *dict = PyDict_New();
-    if (!dict)
+    (void)self;
+    const char *name = PyBytes_AsString(path);
+    if (!name)
         return NULL;
-    bool done = set_number(dict, "examined", record->examined) && set_number(dict, "clone_ns", record->clone_ns) &&
-                set_number(dict, "search_ns", record->search_ns) &&
-                set_number(dict, "child_cpu_ns", record->child_cpu_ns) &&
-                set_number(dict, "child_bytes", record->child_bytes) &&
-                set_number(dict, "reclaim_ns", record->reclaim_ns) &&
-                set_number(dict, "candidates", record->candidates) && set_number(dict, "stale", record->stale) &&
-                set_number(dict, "relinked", record->relinked) && set_number(dict, "unreachable", record->unreachable);
-    if (!done)
-        Py_CLEAR(dict);
-    return dict;
-}
-
-static PyObject *fallback_dict(const exvi_flight_stats *flights)
-{
-    PyObject *dict = PyDict_New();
-    for (int i = 0; dict && i < EXVI_FALLBACKS; i++)
-        if (!set_number(dict, exvi_fallback_name((exvi_fallback)i), flights->fallback[i]))
-            Py_CLEAR(dict);
-    return dict;
-}
-
-static PyObject *pause_dict(const exv_telemetry *telemetry)
-{
-    PyObject *buckets = PyTuple_New(EXV_PAUSE_BUCKETS);
-    for (int i = 0; buckets && i < EXV_PAUSE_BUCKETS; i++) {
-        PyObject *number = PyLong_FromUnsignedLongLong(telemetry->pause_bucket[i]);
-        if (number)
-            PyTuple_SET_ITEM(buckets, i, number);
-        else
-            Py_CLEAR(buckets);
+    if (!probed) {
+        PyErr_SetString(PyExc_RuntimeError, "a log needs an interpreter whose checks hold");
+        return NULL;
     }
-    if (!buckets)
-        return NULL;
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:N}", "count", (unsigned long long)telemetry->pauses,
-                         "total_ns", (unsigned long long)telemetry->pause_total_ns,
-                         "max_ns", (unsigned long long)telemetry->pause_max_ns,
-                         "p50_ns", (unsigned long long)exv_pause_percentile(telemetry, 50),
-                         "p99_ns", (unsigned long long)exv_pause_percentile(telemetry, 99), "buckets", buckets);
+    if (!exvi_log_open(&layout, name))
+        return PyErr_NoMemory();
+    Py_RETURN_NONE;
 }
 
-static PyObject *core_stats(PyObject *self, PyObject *unused)
+static PyObject *core_log_write(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    exvi_schedule_stats schedule;
-    exvi_schedule_read(&schedule);
-    const exvi_flight_stats *flights = exvi_flight_stats_get();
-    PyObject *last = record_dict(&flights->last);
-    PyObject *sum = record_dict(&flights->sum);
-    PyObject *fallbacks = fallback_dict(flights);
-    PyObject *pauses = pause_dict(&schedule.telemetry);
-    if (!last || !sum || !fallbacks || !pauses) {
-        Py_XDECREF(last);
-        Py_XDECREF(sum);
-        Py_XDECREF(fallbacks);
-        Py_XDECREF(pauses);
-        return NULL;
-    }
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:d,s:K,s:N,s:N,s:N,s:N}",
-                         "started", (unsigned long long)flights->started,
-                         "completed", (unsigned long long)flights->completed,
-                         "young_collections", (unsigned long long)schedule.young_collections,
-                         "full_collections", (unsigned long long)schedule.full_collections,
-                         "tracked", (unsigned long long)schedule.tracked,
-                         "waiting", (unsigned long long)schedule.waiting,
-                         "ns_per_object", schedule.ns_per_object,
-                         "arena_bytes", (unsigned long long)exvi_arenas_bytes(),
-                         "last", last, "sum", sum, "fallbacks", fallbacks, "pauses", pauses);
+    exvi_log_write();
+    Py_RETURN_NONE;
+}
+
+/* Lines written, lines missing, errno of the last that is. */
+static PyObject *core_log_close(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    exvi_log_end end = exvi_log_close();
+    return Py_BuildValue("(KKi)", (unsigned long long)end.written, (unsigned long long)end.missing, end.why);
 }
 
 static PyObject *core_huge_arenas(PyObject *self, PyObject *unused)
@@ -235,7 +188,10 @@ static PyMethodDef methods[] = {
     {"pause", core_pause, METH_VARARGS, NULL},
     {"in_collection", core_in_collection, METH_NOARGS, NULL},
     {"forked", core_forked, METH_NOARGS, NULL},
-    {"stats", core_stats, METH_NOARGS, NULL},
+    {"stats", exvi_numbers_all, METH_NOARGS, NULL},
+    {"log_open", core_log_open, METH_O, NULL},
+    {"log_write", core_log_write, METH_NOARGS, NULL},
+    {"log_close", core_log_close, METH_NOARGS, NULL},
     {"huge_arenas", core_huge_arenas, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -12,10 +12,18 @@
  */
 #include "schedule.h"
 
+#include "log.h"
+
 #include "cgroup.h"
 #include "platform.h"
 
 enum { SMALLEST_TOTAL = 4, PATIENCE = 3, TOLERATED_WAITING = 200000, STRESS_WAIT_NS = 200000000 };
+
+const char *exvi_stop_name(exvi_stop stop)
+{
+    static const char *const name[EXVI_STOPS] = {"all", "clone", "reclaim", "young", "full"};
+    return name[stop];
+}
 
 static struct {
     const exvi_layout *layout;
@@ -23,13 +31,18 @@ static struct {
     exvi_mode mode;
     uint64_t budget_ns;
     int depth;                  /* collections that run; above 1 only where they nest */
-    bool reclaiming;            /* the outermost one proves candidates */
+    bool reclaiming;            /* the outermost one ends a batch */
+    bool carries;               /* it has candidates to prove */
+    bool by_rule;               /* a full one, and CPython's rule held when it began */
     uint64_t began_ns;
+    uint64_t clone_stop_ns;     /* of the snapshot taken in this stop */
+    const char *left;           /* what left the next full collection to CPython; NULL: nothing special */
     Py_ssize_t waiting;
     Py_ssize_t taken_waiting;
     int taken_count;
     bool whole;                 /* the flight searches all generations */
     unsigned failures;          /* flights that failed since one succeeded */
+    const char *failure;        /* why the last one did */
     unsigned pass;              /* due collections to pass over before the next attempt */
     uint64_t clone_ns;          /* of the last snapshot */
     uint64_t young_ns[2];       /* what a collection of generation 0 and 1 takes without candidates, smoothed */
@@ -42,6 +55,7 @@ static struct {
 
 static void take_waiting(void)
 {
+    schedule.left = NULL;
     const exvi_layout *layout = schedule.layout;
     schedule.waiting += *layout->long_lived_pending;
     *layout->long_lived_pending = 0;
@@ -49,17 +63,25 @@ static void take_waiting(void)
         *layout->long_lived_total = SMALLEST_TOTAL;
 }
 
-static void leave_to_stock(void)
+static void leave_to_stock(const char *reason)
 {
+    schedule.left = reason;
     *schedule.layout->long_lived_pending += schedule.waiting;
     schedule.waiting = 0;
 }
 
-static bool is_due(void)
+static bool is_due(Py_ssize_t waiting)
 {
     const exvi_layout *layout = schedule.layout;
     return *layout->enabled && *layout->threshold[0] > 0 && *layout->count[2] > *layout->threshold[2] &&
-           schedule.waiting >= *layout->long_lived_total / 4;
+           waiting >= *layout->long_lived_total / 4;
+}
+
+/* What CPython looks at before a full collection of its own. Else the program asked for it. */
+static bool is_by_rule(void)
+{
+    const exvi_layout *layout = schedule.layout;
+    return *layout->count[0] > *layout->threshold[0] && is_due(*layout->long_lived_pending);
 }
 
 /* A heap that stock scans within the budget, or quicker than its page tables are copied. */
@@ -97,8 +119,13 @@ static bool take_off(int generations, uint64_t deadline_ns, bool in_turn)
         .batch_ns = schedule.budget_ns / 2,
     };
     exvi_fallback why;
-    if (!exvi_flight_start(&options, &why))
+    bool started = exvi_flight_start(&options, &why);
+    schedule.clone_stop_ns = exvi_flight_stats_get()->last_start_ns;
+    exvi_telemetry_pause(&schedule.stats.stops[EXVI_STOP_CLONE], schedule.clone_stop_ns);
+    if (!started) {
+        schedule.failure = exvi_fallback_name(why);
         return false;
+    }
     schedule.whole = generations == EXVI_GENERATIONS;
     schedule.clone_ns = exvi_flight_stats_get()->last_clone_ns;
     if (in_turn) {
@@ -128,6 +155,7 @@ static void abandon(exvi_fallback why)
     if (exvi_flight_now() == EXVI_FLIGHT_IDLE)
         return;
     exvi_flight_abandon(why);
+    schedule.failure = exvi_fallback_name(why);
     put_back();
 }
 
@@ -137,8 +165,9 @@ static void completed(void)
     schedule.failures = schedule.pass = 0;
     if (!schedule.whole)
         return;
-    const exvi_flight_record *last = &exvi_flight_stats_get()->last;
-    uint64_t survivors = last->oldest > last->unreachable ? last->oldest - last->unreachable : 0;
+    const exvi_flight_stats *flights = exvi_flight_stats_get();
+    uint64_t oldest = flights->last_oldest, found = flights->last.unreachable;
+    uint64_t survivors = oldest > found ? oldest - found : 0;
     *schedule.layout->long_lived_total = survivors < SMALLEST_TOTAL ? SMALLEST_TOTAL : (Py_ssize_t)survivors;
 }
 
@@ -146,6 +175,7 @@ void exvi_schedule_poll(void)
 {
     exvi_fallback why;
     if (exvi_flight_poll(&why)) {
+        schedule.failure = exvi_fallback_name(why);
         put_back();
         failed();
     }
@@ -157,7 +187,7 @@ static void collect_full(bool in_turn)
         schedule.pass--;
     } else if (is_memory_tight()) {
         exvi_flight_count(EXVI_FALLBACK_MEMORY_TIGHT);
-        leave_to_stock();
+        leave_to_stock(exvi_fallback_name(EXVI_FALLBACK_MEMORY_TIGHT));
     } else if (!take_off(EXVI_GENERATIONS, EXVI_DEADLINE_NS, in_turn)) {
         failed();
     }
@@ -167,18 +197,19 @@ static void after_generation_1(void)
 {
     bool stress = schedule.mode == EXVI_MODE_STRESS;
     bool idle = exvi_flight_now() == EXVI_FLIGHT_IDLE;
-    if (idle && (schedule.mode == EXVI_MODE_INLINE || (schedule.mode == EXVI_MODE_AUTO && is_small()) ||
-                 schedule.failures >= PATIENCE)) { /* until it has collected fully once */
-        leave_to_stock();
+    bool tired = schedule.failures >= PATIENCE; /* until CPython has collected fully once */
+    if (idle && (tired || schedule.mode == EXVI_MODE_INLINE || (schedule.mode == EXVI_MODE_AUTO && is_small()))) {
+        leave_to_stock(tired ? schedule.failure : NULL);
         return;
     }
     take_waiting();
-    if (idle && (stress || is_due())) {
-        collect_full(is_due());
-    } else if (!idle && is_due() && schedule.waiting > TOLERATED_WAITING &&
+    bool due = is_due(schedule.waiting);
+    if (idle && (stress || due)) {
+        collect_full(due);
+    } else if (!idle && due && schedule.waiting > TOLERATED_WAITING &&
                schedule.waiting > *schedule.layout->long_lived_total) {
         abandon(EXVI_FALLBACK_OVERTAKEN); /* garbage must not pile up while a child runs */
-        leave_to_stock();
+        leave_to_stock(exvi_fallback_name(EXVI_FALLBACK_OVERTAKEN));
     }
 }
 
@@ -193,7 +224,10 @@ bool exvi_schedule_start(int generations, uint64_t deadline_ns)
         return false;
     schedule.depth = 0;
     take_waiting();
-    return take_off(generations, deadline_ns, generations == EXVI_GENERATIONS);
+    bool started = take_off(generations, deadline_ns, generations == EXVI_GENERATIONS);
+    exvi_telemetry_pause(&schedule.stats.stops[EXVI_STOP_ALL], schedule.clone_stop_ns);
+    exvi_log_ask();
+    return started;
 }
 
 /* ----------------------------------------------------------- the callback */
@@ -204,8 +238,11 @@ static void began(int generation)
     schedule.depth = EXVI_LAYOUT_NESTS ? schedule.depth + 1 : 1;
     if (schedule.depth > 1)
         return;
+    exvi_log_hold();
     schedule.began_ns = exvi_clock_ns();
-    schedule.reclaiming = false;
+    schedule.clone_stop_ns = 0;
+    schedule.reclaiming = schedule.carries = false;
+    schedule.by_rule = generation == 2 && is_by_rule();
     if (exvi_flight_now() == EXVI_FLIGHT_IDLE)
         return;
     if (generation == 2) {
@@ -216,7 +253,7 @@ static void began(int generation)
         exvi_flight_wait(STRESS_WAIT_NS); /* so that there are candidates to prove, again and again */
     exvi_schedule_poll();
     if (exvi_flight_now() == EXVI_FLIGHT_RECLAIMING) {
-        exvi_flight_reclaim();
+        schedule.carries = exvi_flight_reclaim() > 0;
         schedule.reclaiming = exvi_flight_now() == EXVI_FLIGHT_RECLAIMING;
         if (!schedule.reclaiming) {
             put_back(); /* all candidates were dropped */
@@ -249,7 +286,51 @@ static uint64_t candidates_part(int generation, uint64_t ns)
     return ns > anyway ? ns - anyway : 0;
 }
 
-static void ended(int generation, Py_ssize_t found)
+/* CPython has set the total to what is left. */
+static void record_in_place(uint64_t ns, Py_ssize_t collected, Py_ssize_t uncollectable)
+{
+    uint64_t unreachable = (uint64_t)(collected + uncollectable);
+    exvi_record_add(&(exvi_record){
+        .kind = schedule.by_rule ? EXVI_RECORD_INPLACE : EXVI_RECORD_USER,
+        .reason = schedule.by_rule ? schedule.left : NULL, .began_ns = schedule.began_ns,
+        .examined = (uint64_t)*schedule.layout->long_lived_total + unreachable, .reclaim_ns = ns, .longest_ns = ns,
+        .unreachable = unreachable, .uncollectable = (uint64_t)uncollectable,
+    });
+}
+
+static void full_ended(uint64_t ns, Py_ssize_t collected, Py_ssize_t uncollectable)
+{
+    schedule.stats.full_collections++;
+    record_in_place(ns, collected, uncollectable);
+    schedule.waiting = 0;
+    schedule.failures = schedule.pass = 0;
+    schedule.left = NULL;
+    learn_cost(ns, collected + uncollectable);
+}
+
+static void batch_ended(int generation, uint64_t ns, Py_ssize_t collected, Py_ssize_t uncollectable)
+{
+    exvi_batch_end batch = {
+        .stop_ns = ns, .part_ns = candidates_part(generation, ns),
+        .unreachable = (uint64_t)(collected + uncollectable), .uncollectable = (uint64_t)uncollectable,
+    };
+    if (exvi_flight_reclaimed(&batch))
+        completed();
+}
+
+/* The stop is over: from here on nothing takes long. */
+static void note_stop(int generation)
+{
+    exv_telemetry *stops = schedule.stats.stops;
+    uint64_t ns = exvi_clock_ns() - schedule.began_ns;
+    exvi_stop kind = generation == 2 ? EXVI_STOP_FULL : schedule.carries ? EXVI_STOP_RECLAIM : EXVI_STOP_YOUNG;
+    stops[EXVI_STOP_ALL].collections++;
+    exvi_telemetry_pause(&stops[EXVI_STOP_ALL], ns);
+    exvi_telemetry_pause(&stops[kind], ns - schedule.clone_stop_ns);
+    exvi_log_ask();
+}
+
+static void ended(int generation, Py_ssize_t collected, Py_ssize_t uncollectable)
 {
     if (schedule.depth > 1) {
         schedule.depth--;
@@ -259,21 +340,17 @@ static void ended(int generation, Py_ssize_t found)
         return; /* the start was before our callback came */
     schedule.depth = 0;
     uint64_t ns = exvi_clock_ns() - schedule.began_ns;
-    if (schedule.reclaiming && exvi_flight_reclaimed(candidates_part(generation, ns), (uint64_t)found))
-        completed();
+    if (schedule.reclaiming)
+        batch_ended(generation, ns, collected, uncollectable);
     if (generation == 2) {
-        schedule.stats.full_collections++;
-        schedule.waiting = 0;
-        schedule.failures = schedule.pass = 0;
-        learn_cost(ns, found);
+        full_ended(ns, collected, uncollectable);
     } else {
         note_young(generation, ns);
         if (generation == 1)
             after_generation_1();
     }
     schedule.reclaiming = false;
-    schedule.stats.telemetry.collections++;
-    exvi_telemetry_pause(&schedule.stats.telemetry, exvi_clock_ns() - schedule.began_ns);
+    note_stop(generation);
 }
 
 static Py_ssize_t info_number(PyObject *info, PyObject *key)
@@ -297,7 +374,8 @@ static PyObject *on_collection(PyObject *self, PyObject *const *args, Py_ssize_t
     } else {
         Py_ssize_t collected = info_number(args[1], schedule.collected_key);
         Py_ssize_t uncollectable = info_number(args[1], schedule.uncollectable_key);
-        ended(generation, collected >= 0 && uncollectable >= 0 ? collected + uncollectable : 0);
+        bool known = collected >= 0 && uncollectable >= 0;
+        ended(generation, known ? collected : 0, known ? uncollectable : 0);
     }
     Py_RETURN_NONE;
 }
@@ -351,7 +429,7 @@ void exvi_schedule_uninstall(void)
     if (!schedule.installed)
         return;
     abandon(EXVI_FALLBACK_CANCELLED);
-    leave_to_stock();
+    leave_to_stock(NULL);
     schedule.installed = false;
     Py_ssize_t at = callback_index();
     if (at >= 0 && PyList_SetSlice(schedule.layout->callbacks, at, at + 1, NULL) < 0)
@@ -366,6 +444,7 @@ bool exvi_schedule_is_installed(void)
 void exvi_schedule_forked(void)
 {
     abandon(EXVI_FALLBACK_CANCELLED);
+    exvi_log_forked();
 }
 
 void exvi_schedule_read(exvi_schedule_stats *stats)

@@ -6,7 +6,8 @@
  * is left to CPython or done from a snapshot. For that the objects waiting are counted here, where CPython does not
  * see them; thresholds, counts and everything else it shows stay true, and without our callback all is as before.
  *
- * Runs inside gc.callbacks, late in finalization too: no module state, no allocation of Python objects.
+ * Runs inside gc.callbacks, late in finalization too: no module state, no allocation of Python objects. Whatever stops
+ * the program passes here, so the histograms of stops and the records of collections in place are made here.
  */
 #ifndef EXVI_SCHEDULE_H
 #define EXVI_SCHEDULE_H
@@ -22,13 +23,25 @@ typedef enum exvi_mode {
     EXVI_MODE_STRESS,      /* a snapshot after every collection of generation 1; for tests */
 } exvi_mode;
 
+/* Stops by what they were for. A snapshot taken at the end of a collection is counted apart from it, so the times of
+ * the others add up to those of EXVI_STOP_ALL, where both are one stop. */
+typedef enum exvi_stop {
+    EXVI_STOP_ALL,         /* as the program felt them */
+    EXVI_STOP_CLONE,       /* taking a snapshot, or the attempt */
+    EXVI_STOP_RECLAIM,     /* a young collection that brought candidates */
+    EXVI_STOP_YOUNG,       /* any other collection of generation 0 or 1 */
+    EXVI_STOP_FULL,        /* a collection of generation 2 in place */
+    EXVI_STOPS
+} exvi_stop;
+const char *exvi_stop_name(exvi_stop stop);
+
 typedef struct exvi_schedule_stats {
     uint64_t young_collections;
     uint64_t full_collections;        /* by CPython in place, the user's own included */
     uint64_t tracked;                 /* long-lived objects, and those waiting */
     uint64_t waiting;
     double ns_per_object;             /* what a full collection in place costs, learned */
-    exv_telemetry telemetry;
+    exv_telemetry stops[EXVI_STOPS];
 } exvi_schedule_stats;
 
 #define EXVI_DEADLINE_NS UINT64_C(60000000000) /* for a child, when nothing else is said */

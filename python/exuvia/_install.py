@@ -7,10 +7,11 @@ import os
 import time
 import weakref
 
-from exuvia import _core
+from exuvia import _core, _log
 
 MODES = {"auto": 0, "background": 1, "inline": 2, "stress": 3}
 POLL_SECONDS = 0.001
+LARGEST_BUDGET_MS = 1e6
 
 
 class Unsupported(RuntimeError):
@@ -65,24 +66,39 @@ def _reasons() -> str:
     return ", ".join(counted) or "no reason was counted"
 
 
-def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool = True) -> None:
-    """Full collections no longer stop the program. Raises Unsupported, naming the check that failed."""
-    global _registered, _proven
+def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool = True,
+            log: _log.FilePath | None = None) -> None:
+    """Full collections no longer stop the program. Raises Unsupported, naming the check that failed.
+
+    `log` names a file that gets a line of JSON for each full collection, the fields of Collection and the `pid`. It is
+    made with mode 0600 or appended to, until uninstall(). OSError: it cannot be written.
+    """
+    global _proven
     if mode not in MODES:
         raise ValueError(f"mode is one of {', '.join(MODES)}, not {mode!r}")
+    if not 0 < pause_budget_ms <= LARGEST_BUDGET_MS:
+        raise ValueError(f"pause_budget_ms is above 0 and at most {LARGEST_BUDGET_MS:.0f}, not {pause_budget_ms!r}")
+    path = None if log is None else _log.checked(log)
     if is_installed():
         uninstall()
     _verify()
     _core.install(MODES[mode], pause_budget_ms)
-    if not _proven:
-        try:
+    try:
+        _log.begin(path)
+        if not _proven:
             prove()
-        except BaseException:
-            _core.uninstall()
-            raise
-        _proven = True
+    except BaseException:
+        _core.uninstall()
+        _log.end()
+        raise
+    _proven = True
+    _register()
     if huge_pages and not os.environ.get("PYTHONMALLOC"):
         _core.huge_arenas()
+
+
+def _register() -> None:
+    global _registered
     if not _registered:
         _registered = True
         os.register_at_fork(after_in_child=_core.forked)
@@ -95,6 +111,7 @@ def uninstall() -> None:
 
     _timer.stop()
     _core.uninstall()
+    _log.end()
 
 
 def is_installed() -> bool:

@@ -2,29 +2,68 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from exuvia import _core
 
 
 @dataclasses.dataclass(frozen=True)
-class Collection:
-    """One collection in the background, or the sum over all (of `child_bytes` the largest)."""
-
+class _Numbers:
     examined: int
+    """Tracked objects that were searched."""
     clone_ns: int
+    """The clone; the program stood still."""
     search_ns: int
+    """The child's search, by the clock, beside the program."""
     child_cpu_ns: int
+    """CPU time of the child."""
     child_bytes: int
+    """Most memory that the child had for itself. In a sum: of all the largest."""
     reclaim_ns: int
+    """Proof and freeing: the young collections that brought candidates; in place, the whole collection."""
+    longest_ns: int
+    """The longest single stop. In a sum: of all the longest."""
+    batches: int
+    """Young collections that brought candidates."""
     candidates: int
+    """Objects that the child found unreachable."""
     stale: int
+    """Candidates dropped because they had been freed meanwhile."""
     relinked: int
+    """Candidates given to a young collection for proof."""
     unreachable: int
+    """Objects found unreachable: collected and uncollectable. With candidates, all that those young collections found."""
+    uncollectable: int
+    """Of them those that could not be freed and are in gc.garbage."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Totals(_Numbers):
+    """The sum over all collections in the background that were completed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Collection(_Numbers):
+    """One full collection; a line of a log. What does not apply is 0, of a failed one what is not known."""
+
+    number: int
+    """1, 2, ... in this process."""
+    kind: str
+    """"background" from a snapshot, "trial" that of an installation, "failed" a snapshot that was given up, "inplace" by
+    CPython because its rule held, "user" by CPython because the program called gc.collect()."""
+    reason: str | None
+    """Why it failed, or what left it to CPython: a key of Stats.fallbacks. None: nothing special."""
+    time: float
+    """When it ended, in seconds since 1970."""
+    began_ns: int
+    """On the clock of time.monotonic_ns()."""
+    ended_ns: int
+    """On the same clock."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Pauses:
-    """Every stop that a collection or a snapshot caused. `buckets[i]` counts those below 2 ** (i + 10) ns."""
+    """How long the program stood still. Percentiles are upper bounds, from the buckets."""
 
     count: int
     total_ns: int
@@ -32,31 +71,51 @@ class Pauses:
     p50_ns: int
     p99_ns: int
     buckets: tuple[int, ...]
+    """buckets[i] counts stops of less than 2 ** (i + 10) ns that are in none before; the last, all longer ones too."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Stats:
-    started: int
-    completed: int
-    young_collections: int
-    full_collections: int
-    tracked: int
-    waiting: int
-    ns_per_object: float
-    arena_bytes: int
-    last: Collection
-    sum: Collection
-    fallbacks: dict[str, int]
-    pauses: Pauses
+    """Numbers of this process, from its first installation on; a forked one goes on with those of its parent."""
 
-    def as_dict(self) -> dict[str, object]:
+    started: int
+    """Snapshots taken, the trial of an installation included."""
+    completed: int
+    """Of them those whose candidates were all proven or dropped."""
+    young_collections: int
+    """Collections of generation 0 and 1."""
+    full_collections: int
+    """Collections of generation 2 by CPython in place."""
+    tracked: int
+    """Long-lived objects, and those waiting for their first full collection."""
+    waiting: int
+    """The latter alone."""
+    ns_per_object: float
+    """What a full collection in place costs here for each object, in nanoseconds, learned from those that were."""
+    arena_bytes: int
+    """Huge-page memory given to pymalloc, in bytes."""
+    last: Collection | None
+    """The last completed collection in the background."""
+    sum: Totals
+    """The sum over all of them."""
+    collections: tuple[Collection, ...]
+    """The last 256 full collections of any kind, oldest first."""
+    fallbacks: dict[str, int]
+    """Why a snapshot was not taken or brought nothing: how often."""
+    pauses: dict[str, Pauses]
+    """Stops by kind: "clone" for a snapshot, "reclaim" for a young collection that brought candidates, "young" for any
+    other, "full" for one of generation 2 in place; "all" as the program felt them: a snapshot at the end of a
+    collection is one stop with it, so the times add up, but not the counts."""
+
+    def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
 
 def stats() -> Stats:
-    """The numbers as they are now. Takes no lock."""
+    """The numbers as they are now; also before an installation and after it. Takes no lock."""
     raw = _core.stats()
-    raw["last"] = Collection(**raw["last"])
-    raw["sum"] = Collection(**raw["sum"])
-    raw["pauses"] = Pauses(**raw["pauses"])
+    raw["last"] = Collection(**raw["last"]) if raw["completed"] else None
+    raw["sum"] = Totals(**{field.name: raw["sum"][field.name] for field in dataclasses.fields(Totals)})
+    raw["collections"] = tuple(Collection(**record) for record in raw["collections"])
+    raw["pauses"] = {kind: Pauses(**numbers) for kind, numbers in raw["pauses"].items()}
     return Stats(**raw)

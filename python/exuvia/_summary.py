@@ -1,39 +1,109 @@
-"""The table that `exuvia run --summary` prints: a function from statistics to text."""
+"""What `exuvia run --summary` prints: functions from statistics to tables, drawn plainly or, on a terminal, by rich."""
 from __future__ import annotations
 
-from exuvia._stats import Stats
+from typing import NamedTuple, TextIO
+
+from exuvia._stats import Collection, Stats
+
+MOST_COLLECTIONS = 20
+
+
+class Table(NamedTuple):
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    words: int  # so many columns are words, to the left; the others are numbers, to the right
 
 
 def milliseconds(ns: float) -> str:
     return f"{ns / 1e6:.3f} ms"
 
 
-def rows(stats: Stats) -> list[tuple[str, str]]:
-    total = stats.sum
-    lines = [
-        ("full collections in the background", f"{stats.completed} of {stats.started} begun"),
-        ("full collections in place", str(stats.full_collections)),
-        ("young collections", str(stats.young_collections)),
-        ("tracked objects", f"{stats.tracked}, of which {stats.waiting} wait for a full collection"),
+def overview(stats: Stats) -> Table:
+    total, last = stats.sum, stats.last
+    rows = [
+        ["full collections in the background", f"{stats.completed} of {stats.started} begun"],
+        ["full collections in place", str(stats.full_collections)],
+        ["young collections", str(stats.young_collections)],
+        ["tracked objects", f"{stats.tracked}, of which {stats.waiting} wait for a full collection"],
     ]
-    if stats.completed:
-        lines += [
-            ("last clone", milliseconds(stats.last.clone_ns)),
-            ("last search, beside the program",
-             f"{milliseconds(stats.last.search_ns)} for {stats.last.examined} objects"),
-            ("last proof and freeing", f"{milliseconds(stats.last.reclaim_ns)} for {stats.last.relinked} candidates"),
-            ("unreachable objects, in all",
-             f"{total.unreachable}; of {total.candidates} candidates {total.stale} were stale"),
-            ("memory of the child, at most", f"{total.child_bytes / 1e6:.1f} MB"),
+    if last is not None:
+        rows += [
+            ["last clone", milliseconds(last.clone_ns)],
+            ["last search, beside the program", f"{milliseconds(last.search_ns)} for {last.examined} objects"],
+            ["last proof and freeing", f"{milliseconds(last.reclaim_ns)} for {last.relinked} candidates"],
+            ["unreachable objects, in all",
+             f"{total.unreachable}; of {total.candidates} candidates {total.stale} were stale"],
+            ["memory of the child, at most", f"{total.child_bytes / 1e6:.1f} MB"],
         ]
-    lines.append(("stops", f"{stats.pauses.count}: p50 {milliseconds(stats.pauses.p50_ns)}, p99 "
-                           f"{milliseconds(stats.pauses.p99_ns)}, longest {milliseconds(stats.pauses.max_ns)}"))
     reasons = [f"{name} {count}" for name, count in stats.fallbacks.items() if count]
-    lines.append(("fallbacks", ", ".join(reasons) or "none"))
-    return lines
+    rows.append(["fallbacks", ", ".join(reasons) or "none"])
+    return Table("exuvia", ["", ""], rows, 2)
 
 
-def table(stats: Stats) -> str:
-    lines = rows(stats)
-    width = max(len(name) for name, _ in lines)
-    return "\n".join(["exuvia"] + [f"  {name:<{width}}  {value}" for name, value in lines])
+def stops(stats: Stats) -> Table:
+    rows = [[kind, str(of.count), *map(milliseconds, (of.p50_ns, of.p99_ns, of.max_ns, of.total_ns))]
+            for kind, of in stats.pauses.items() if of.count]
+    return Table("stops", ["kind", "count", "p50", "p99", "longest", "total"], rows, 1)
+
+
+def _collection_row(collection: Collection) -> list[str]:
+    in_child = collection.kind in ("background", "trial")
+    times = [milliseconds(ns) if ns else "-" for ns in (collection.clone_ns, collection.search_ns,
+                                                        collection.reclaim_ns, collection.longest_ns)]
+    return [collection.kind + (f": {collection.reason}" if collection.reason else ""), str(collection.number),
+            str(collection.examined), *times, str(collection.candidates) if in_child else "-",
+            str(collection.stale) if in_child else "-", str(collection.unreachable),
+            f"{collection.child_bytes / 1e6:.1f} MB" if collection.child_bytes else "-"]
+
+
+def collections(stats: Stats) -> Table:
+    shown = stats.collections[-MOST_COLLECTIONS:]
+    count = shown[-1].number if shown else 0
+    title = "full collections" if count <= len(shown) else f"full collections, the last {len(shown)} of {count}"
+    columns = ["kind", "number", "objects", "clone", "search", "freeing", "longest stop", "candidates", "stale",
+               "unreachable", "child"]
+    return Table(title, columns, [_collection_row(collection) for collection in shown], 1)
+
+
+def tables(stats: Stats) -> list[Table]:
+    return [table for table in (overview(stats), stops(stats), collections(stats)) if table.rows]
+
+
+def plain(table: Table) -> str:
+    shown = [table.columns, *table.rows] if any(table.columns) else table.rows
+    widths = [max(len(row[place]) for row in shown) for place in range(len(table.columns))]
+    lines = [table.title]
+    for row in shown:
+        cells = [word.ljust(width) if place < table.words else word.rjust(width)
+                 for place, (word, width) in enumerate(zip(row, widths))]
+        lines.append(("  " + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
+
+
+def needed_width(table: Table) -> int:
+    """Of a drawn table, with a line and two spaces for each column; a narrower one would cut words."""
+    cells = [table.columns, *table.rows]
+    return 1 + sum(3 + max(len(row[place]) for row in cells) for place in range(len(table.columns)))
+
+
+def show(stats: Stats, file: TextIO) -> None:
+    try:
+        if not file.isatty():
+            raise ImportError
+        from rich.console import Console
+        from rich.table import Table as RichTable
+    except ImportError:
+        print("\n".join(plain(table) for table in tables(stats)), file=file)
+        return
+    console = Console(file=file)
+    for table in tables(stats):
+        drawn = RichTable(title=table.title, title_justify="left", show_header=any(table.columns))
+        for place, name in enumerate(table.columns):
+            drawn.add_column(name, justify="left" if place < table.words else "right", no_wrap=True)
+        for row in table.rows:
+            drawn.add_row(*row)
+        if needed_width(table) <= console.width:
+            console.print(drawn)
+        else:
+            print(plain(table), file=file)

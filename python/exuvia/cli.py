@@ -4,62 +4,133 @@ from __future__ import annotations
 import argparse
 import sys
 
+FEWEST_OBJECTS = 1000
+MOST_OBJECTS = 10**10
+WITH_VALUE = {"--mode", "--pause-budget", "--stats", "--log"}
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="exuvia", description="Full collections that do not stop the program.")
-    commands = parser.add_subparsers(dest="command", required=True)
+MODES = """modes:
+  auto        a heap that is scanned within the pause budget is left to CPython,
+              a larger one is searched in a snapshot
+  background  every full collection that is due is done from a snapshot
+  inline      none is: stock collection, measured
+  stress      a snapshot after every collection of generation 1; for tests
+"""
 
-    run = commands.add_parser("run", help="run a program", add_help=True,
-                              usage="exuvia run [options] (script.py | -m module | -c code) [args ...]")
-    run.add_argument("--mode", choices=["auto", "background", "inline", "stress"], default="auto")
-    run.add_argument("--pause-budget", type=float, default=5.0, metavar="MS", help="the longest stop wished for (5)")
-    run.add_argument("--summary", action="store_true", help="a table on standard error at exit")
-    run.add_argument("--stats", metavar="FILE", help="JSON at exit")
-    run.add_argument("program", nargs=argparse.REMAINDER)
 
-    commands.add_parser("doctor", help="every check of this interpreter and this system")
+def _milliseconds(text: str) -> float:
+    from exuvia._install import LARGEST_BUDGET_MS
 
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= LARGEST_BUDGET_MS:
+        raise argparse.ArgumentTypeError(
+            f"a number of milliseconds above 0 and at most {LARGEST_BUDGET_MS:.0f}, like 5 or 2.5, not {text!r}")
+    return value
+
+
+def _objects(text: str) -> int:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not FEWEST_OBJECTS <= value <= MOST_OBJECTS:
+        raise argparse.ArgumentTypeError(f"a number of at least {FEWEST_OBJECTS}, like 250000 or 1e6, not {text!r}")
+    return int(value)
+
+
+def _configurations(text: str) -> list[str]:
+    from exuvia.bench.pause import CONFIGURATIONS
+
+    names = text.split(",")
+    for name in names:
+        if name not in CONFIGURATIONS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(CONFIGURATIONS)}")
+    return names
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    run = commands.add_parser("run", help="run a program as python does", allow_abbrev=False,
+                              usage="exuvia run [options] (script.py | folder | file.zip | -m module | -c code | -) "
+                                    "[args ...]",
+                              description="Run a program as python does; full collections do not stop it.",
+                              epilog=MODES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    run.add_argument("--mode", choices=["auto", "background", "inline", "stress"], default="auto",
+                     help="who does full collections (auto), see below")
+    run.add_argument("--pause-budget", type=_milliseconds, default=5.0, metavar="MS",
+                     help="the longest stop wished for, in milliseconds (5)")
+    run.add_argument("--summary", action="store_true", help="tables on standard error at exit")
+    run.add_argument("--stats", metavar="FILE", help="all numbers as JSON at exit")
+    run.add_argument("--log", metavar="FILE", help="a line of JSON for each full collection, appended as it ends")
+    return run
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """The whole, and the one of `run`."""
+    import exuvia
+
+    parser = argparse.ArgumentParser(prog="exuvia", description="Full collections that do not stop the program.",
+                                     epilog="exuvia run --help, exuvia bench pause --help: their options")
+    parser.add_argument("--version", action="version", version=f"exuvia {exuvia.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run | doctor | bench")
+    run = _add_run(commands)
+    commands.add_parser("doctor", help="every check of this interpreter and this system",
+                        description="Every check of this interpreter and this system: ok, or what is missing and what "
+                                    "happens then. Status 1: Exuvia cannot be installed here.")
     bench = commands.add_parser("bench", help="measure")
-    kinds = bench.add_subparsers(dest="kind", required=True)
-    pause = kinds.add_parser("pause", help="how long requests wait for the collector")
-    pause.add_argument("--objects", type=float, default=1e6, metavar="N", help="live container objects (1e6)")
-    pause.add_argument("--html", metavar="FILE", help="a page that shows every request")
+    kinds = bench.add_subparsers(dest="kind", required=True, metavar="pause")
+    pause = kinds.add_parser("pause", help="how long requests wait for the collector",
+                             description="One service with many live objects under stock collection, Exuvia, "
+                                         "gc.freeze() and gc.disable(): how long its requests wait.")
+    pause.add_argument("--objects", type=_objects, default=1_000_000, metavar="N",
+                       help="live container objects, at least 1000 (1e6); some 0.3 GB of memory for a million")
+    pause.add_argument("--html", metavar="FILE", help="a page that shows every request; needs the extra `report`")
     pause.add_argument("--json", metavar="FILE", help="the numbers")
-    pause.add_argument("--configurations", default="stock,exuvia,freeze,disable",
-                       help="which of stock, exuvia, freeze, disable")
-    return parser
+    pause.add_argument("--configurations", type=_configurations, default="stock,exuvia,freeze,disable", metavar="NAMES",
+                       help="which of stock, exuvia, freeze, disable, with commas between (all)")
+    return parser, run
 
 
 def _split_run(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Our options, and the program with its own: the first word that is not an option of ours begins it."""
-    with_value = {"--mode", "--pause-budget", "--stats"}
     at = 0
-    while at < len(arguments) and arguments[at].startswith("-") and arguments[at] not in ("-m", "-c", "-"):
-        if arguments[at] == "--":
+    while at < len(arguments) and arguments[at].startswith("-") and arguments[at] != "-":
+        word = arguments[at]
+        if word == "--":
             return arguments[:at], arguments[at + 1:]
-        at += 2 if arguments[at] in with_value else 1
+        if word[:2] in ("-m", "-c"):
+            joined = [word[2:]] if len(word) > 2 else []
+            return arguments[:at], [word[:2], *joined, *arguments[at + 1:]]
+        at += 2 if word in WITH_VALUE else 1
     return arguments[:at], arguments[at:]
+
+
+def _run(parser: argparse.ArgumentParser, words: list[str]) -> None:
+    from exuvia import run
+
+    ours, program = _split_run(words)
+    options, unknown = parser.parse_known_args(ours)
+    if unknown:
+        parser.error(f"no such option: {unknown[0]}; options of the program stand behind it, ours before")
+    if not program or program in (["-m"], ["-c"]):
+        parser.error("no program: give a script, a folder or zip file with a __main__.py, -m module, -c code or - for "
+                     "standard input")
+    run.run(program, run.Options(options.mode, options.pause_budget, options.summary, options.stats, options.log))
 
 
 def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
-    program: list[str] = []
+    parser, run_parser = _parsers()
     if words[:1] == ["run"]:
-        ours, program = _split_run(words[1:])
-        words = ["run", *ours]
-    parser = _parser()
+        _run(run_parser, words[1:])
+        return
     options = parser.parse_args(words)
-    if options.command == "run":
-        from exuvia import run
-
-        if not program or program in (["-m"], ["-c"]):
-            parser.error("no program: give a script, -m module or -c code")
-        run.run(program, options.mode, options.pause_budget, options.summary, options.stats)
-    elif options.command == "doctor":
+    if options.command == "doctor":
         from exuvia import doctor
 
         sys.exit(doctor.main())
     else:
         from exuvia.bench import pause
 
-        sys.exit(pause.main(int(options.objects), options.configurations.split(","), options.html, options.json))
+        sys.exit(pause.main(options.objects, options.configurations, options.html, options.json))

@@ -9,18 +9,28 @@ import runpy
 import sys
 import types
 from importlib.machinery import SourceFileLoader
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import exuvia
+from exuvia import _log
 
 STDIN = "<stdin>"
 
 
-def run(program: list[str], mode: str, pause_budget_ms: float, summary: bool, stats_file: str | None) -> None:
-    if summary or stats_file:
-        atexit.register(_report, os.getpid(), summary, stats_file)
+class Options(NamedTuple):
+    mode: str
+    pause_budget_ms: float
+    summary: bool
+    stats: str | None
+    log: str | None
+
+
+def run(program: list[str], options: Options) -> None:
+    stats_file = _prepare_files(options)
+    if options.summary or stats_file:
+        atexit.register(_report, os.getpid(), options.summary, stats_file)
     try:
-        exuvia.install(mode, pause_budget_ms)
+        exuvia.install(options.mode, options.pause_budget_ms)
     except exuvia.Unsupported as error:
         print(f"exuvia: {error}; the program runs with stock collection", file=sys.stderr)
     if program[0] == "-m":
@@ -31,19 +41,51 @@ def run(program: list[str], mode: str, pause_budget_ms: float, summary: bool, st
         _run_script(program)
 
 
+def _prepare_files(options: Options) -> str | None:
+    """Both files are made before the program begins, or it does not; the path of the statistics, whatever the program
+    takes for its folder."""
+    if options.log and options.stats and os.path.realpath(options.log) == os.path.realpath(options.stats):
+        print("exuvia run: --log and --stats name the same file: give two", file=sys.stderr)
+        sys.exit(2)
+    option, name = "--log", options.log
+    try:
+        if name is not None:
+            _log.standing = _log.checked(name)
+        option, name = "--stats", options.stats
+        if name is not None:
+            path = os.path.abspath(name)
+            os.close(_open_new(path))
+            return path
+    except OSError as error:
+        _complain(option, name, error)
+        sys.exit(2)
+    return None
+
+
+def _complain(option: str, name: str | None, error: OSError) -> None:
+    if sys.stderr is not None:
+        print(f"exuvia run: {option} {name}: cannot be written: {error.strerror}", file=sys.stderr)
+
+
+def _open_new(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+
+
 def _report(pid: int, summary: bool, stats_file: str | None) -> None:
     if os.getpid() != pid:
         return  # a forked process is not the program that was asked about
     stats = exuvia.stats()
     if stats_file:
-        descriptor = os.open(stats_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(stats.as_dict(), file, indent=2)
-            file.write("\n")
+        try:
+            with open(_open_new(stats_file), "w", encoding="utf-8") as file:
+                json.dump(stats.as_dict(), file, indent=2)
+                file.write("\n")
+        except OSError as error:
+            _complain("--stats", stats_file, error)
     if summary and sys.stderr is not None:
         from exuvia import _summary
 
-        print(_summary.table(stats), file=sys.stderr)
+        _summary.show(stats, sys.stderr)
 
 
 _command: types.ModuleType | None = None  # the module that started us: kept, or its globals would be cleared
@@ -74,7 +116,7 @@ def _run_script(words: list[str]) -> None:
         if not sys.flags.safe_path and sys.path:
             del sys.path[0]
         with _Frames():
-            runpy.run_path(path, run_name="__main__")
+            _run_path(path)
         return
     try:
         if path == "-":
@@ -90,6 +132,16 @@ def _run_script(words: list[str]) -> None:
         _run_code(source, words, "", STDIN)
     else:
         _run_code(source, words, os.path.dirname(os.path.realpath(path)), os.path.abspath(path))
+
+
+def _run_path(path: str) -> None:
+    try:
+        runpy.run_path(path, run_name="__main__")
+    except ImportError as error:
+        if str(error) != f"can't find '__main__' module in {path!r}":
+            raise
+        print(f"{sys.executable}: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _run_code(source: bytes | str, argv: list[str], folder: str, file: str | None) -> None:

@@ -1,4 +1,5 @@
 """`exuvia run` behaves as python does, and says what it did where it was asked to."""
+import ctypes
 import json
 import os
 import re
@@ -57,6 +58,40 @@ def test_a_program_that_is_not_there(python, tmp_path):
     assert ours.stderr == plain.stderr
 
 
+def test_a_folder_or_file_that_is_no_program(python, tmp_path):
+    (tmp_path / "not.zip").write_bytes(b"no such thing")
+    for words in ([str(tmp_path)], [str(tmp_path / "not.zip")], ["-m", "no_such_module"]):
+        plain, ours = both(python, *words)
+        assert ours.returncode == plain.returncode == 1
+        assert ours.stderr.splitlines()[-1] == plain.stderr.splitlines()[-1]
+    plain, ours = both(python, str(tmp_path))
+    assert ours.stderr == plain.stderr
+
+
+def without_privilege():
+    """Root loses what lets it read any file, once it has begun another program."""
+    libc = ctypes.CDLL(None)
+    drop_from_bounding_set, override, read_search = 24, 1, 2
+    libc.prctl(drop_from_bounding_set, override, 0, 0, 0)
+    libc.prctl(drop_from_bounding_set, read_search, 0, 0, 0)
+
+
+def test_a_file_that_may_not_be_read(python, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text("print(1)")
+    program.chmod(0)
+    plain, ours = both(python, str(program), preexec_fn=without_privilege)
+    assert ours.returncode == plain.returncode == 2 and "Permission denied" in ours.stderr
+    assert ours.stderr == plain.stderr
+
+
+def test_code_and_module_joined_to_their_letter(python, tmp_path):
+    (tmp_path / "program.py").write_text("import sys; print(sys.argv[1:])")
+    for words in (["-cimport sys; print(sys.argv)", "--mode", "x"], ["-mprogram", "-c"]):
+        plain, ours = both(python, *words, cwd=tmp_path)
+        assert (ours.returncode, ours.stdout) == (plain.returncode, plain.stdout) != (0, "")
+
+
 def test_a_syntax_error(python, tmp_path):
     program = tmp_path / "program.py"
     program.write_text("x = = 2\n")
@@ -72,7 +107,8 @@ def test_statistics_and_summary(python, tmp_path):
     assert "full collections in the background" in done.stderr
     stats = json.loads(file.read_text())
     assert stats["completed"] == 2 and stats["sum"]["unreachable"] >= 2
-    assert stats["pauses"]["count"] == sum(stats["pauses"]["buckets"]) > 0
+    assert all(of["count"] == sum(of["buckets"]) for of in stats["pauses"].values())
+    assert stats["pauses"]["all"]["count"] > 0 and stats["pauses"]["clone"]["count"] == stats["started"] == 2
     assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
 
 
@@ -104,8 +140,53 @@ gc.get_threshold = lambda: (1, 2, 3)    # as if the fields were elsewhere
     assert "generations" in done.stderr and "stock collection" in done.stderr
 
 
-def test_the_console_says_what_is_missing(python):
-    done = python.command("-m", "exuvia", "run")
-    assert done.returncode == 2 and "no program" in done.stderr
-    done = python.command("-m", "exuvia", "run", "--mode", "nonsense", "x.py")
-    assert done.returncode == 2
+@pytest.mark.parametrize("words, cause", [
+    (["run"], "no program: give a script"),
+    (["run", "-m"], "no program"),
+    (["run", "-c"], "no program"),
+    (["run", "--mode", "nonsense", "x.py"], "'auto', 'background', 'inline', 'stress'"),
+    (["run", "--nonsense", "x.py"], "no such option: --nonsense; options of the program stand behind it"),
+    (["run", "--stat", "x.py"], "no such option: --stat"),
+    (["run", "--log"], "--log: expected one argument"),
+    (["run", "--pause-budget", "-5", "x.py"], "above 0 and at most 1000000, like 5 or 2.5, not '-5'"),
+    (["run", "--pause-budget", "0", "x.py"], "not '0'"),
+    (["run", "--pause-budget", "nan", "x.py"], "not 'nan'"),
+    (["run", "--pause-budget", "inf", "x.py"], "not 'inf'"),
+    (["run", "--pause-budget", "5ms", "x.py"], "not '5ms'"),
+    (["bench", "pause", "--objects", "abc"], "at least 1000, like 250000 or 1e6, not 'abc'"),
+    (["bench", "pause", "--objects", "-5"], "not '-5'"),
+    (["bench", "pause", "--objects", "0"], "not '0'"),
+    (["bench", "pause", "--objects", "nan"], "not 'nan'"),
+    (["bench", "pause", "--objects", "inf"], "not 'inf'"),
+    (["bench", "pause", "--configurations", "stock,x"], "'x' is none of stock, exuvia, freeze, disable"),
+    (["bench"], "pause"),
+    (["nonsense"], "'run', 'doctor', 'bench'"),
+    ([], "required: run | doctor | bench"),
+])
+def test_the_console_says_cause_and_cure(python, words, cause):
+    done = python.command("-m", "exuvia", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: exuvia") and "Traceback" not in done.stderr
+    assert cause in done.stderr.replace("choose from run, doctor, bench", "choose from 'run', 'doctor', 'bench'").replace(
+        "choose from auto, background, inline, stress", "choose from 'auto', 'background', 'inline', 'stress'")
+
+
+def test_version_and_help(python):
+    import_version = python.command("-c", "import exuvia; print(exuvia.__version__)").stdout
+    assert python.command("-m", "exuvia", "--version").stdout == f"exuvia {import_version}"
+    for words, told in (([], "doctor"), (["run"], "--log FILE"), (["bench", "pause"], "--objects N")):
+        done = python.command("-m", "exuvia", *words, "--help")
+        assert done.returncode == 0 and told in done.stdout
+
+
+@pytest.mark.parametrize("budget", ["-1", "0", "float('nan')", "float('inf')"])
+def test_a_budget_that_is_none(python, budget):
+    python.program(f"""
+try:
+    exuvia.install(pause_budget_ms={budget})
+except ValueError as error:
+    assert 'pause_budget_ms is above 0' in str(error), error
+else:
+    assert False
+assert not exuvia.is_installed()
+""", install=False)

@@ -1,0 +1,143 @@
+/*
+ * log: see log.h.
+ *
+ * `asked` keeps the interpreter's short queue of calls from filling with ours. Finalizers and the callbacks of others run
+ * Python code, whose safe points are not ours. A call that comes from a finalizer writes nothing, for the end of that
+ * collection asks again; one that comes from a callback behind ours, after we have asked for the last time, puts itself
+ * back into the queue.
+ */
+#include "log.h"
+
+#include "append.h"
+#include "record.h"
+
+#include "platform.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LINE = 1024 }; /* some 450 bytes are used */
+
+static struct {
+    const exvi_layout *layout;
+    char *path;              /* NULL: no log */
+    bool asked;
+    bool held;
+    exvi_log_end end;
+} sink;
+
+/* ------------------------------------------------------------------ a line */
+
+typedef struct line {
+    size_t size;
+    char text[LINE];
+} line;
+
+static void put(line *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(line *to, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int size = vsnprintf(to->text + to->size, LINE - to->size, format, args);
+    va_end(args);
+    to->size = size < 0 || (size_t)size >= LINE - to->size ? LINE - 1 : to->size + (size_t)size;
+}
+
+static void format_record(line *to, const exvi_record *record)
+{
+    to->size = 0;
+    put(to, "{\"pid\": %" PRId32 ", \"kind\": \"%s\", \"reason\": ", exvi_own_pid(),
+        exvi_record_kind_name(record->kind));
+    if (record->reason)
+        put(to, "\"%s\"", record->reason);
+    else
+        put(to, "null");
+    put(to, ", \"time\": %" PRIu64 ".%06" PRIu64, record->wall_ns / 1000000000, record->wall_ns / 1000 % 1000000);
+    for (const exvi_record_field *field = exvi_record_fields; field->name; field++)
+        put(to, ", \"%s\": %" PRIu64, field->name, exvi_record_value(record, field));
+    put(to, "}\n");
+}
+
+/* ---------------------------------------------------------------- the file */
+
+static void write_waiting(void)
+{
+    exvi_record record;
+    line text;
+    while (exvi_record_take(&record)) {
+        format_record(&text, &record);
+        int why = exvi_append_line(sink.path, text.text, text.size);
+        if (why == 0) {
+            sink.end.written++;
+        } else {
+            sink.end.missing++;
+            sink.end.why = why;
+        }
+    }
+}
+
+void exvi_log_write(void)
+{
+    if (sink.path && !sink.held && *sink.layout->collecting == 0)
+        write_waiting();
+}
+
+void exvi_log_hold(void)
+{
+    sink.held = true;
+}
+
+static int called_back(void *unused)
+{
+    (void)unused;
+    sink.asked = false;
+    exvi_log_write();
+    if (!sink.held)
+        exvi_log_ask();
+    return 0;
+}
+
+void exvi_log_ask(void)
+{
+    sink.held = false;
+    if (!sink.asked && exvi_record_is_waiting())
+        sink.asked = Py_AddPendingCall(called_back, NULL) == 0;
+}
+
+void exvi_log_forked(void)
+{
+    sink.asked = sink.held = false; /* the queue may have been the parent's */
+    sink.end = (exvi_log_end){0};
+    if (sink.path)
+        exvi_record_keep(true);
+}
+
+bool exvi_log_open(const exvi_layout *layout, const char *path)
+{
+    size_t size = strlen(path) + 1;
+    char *copy = PyMem_RawMalloc(size);
+    if (!copy)
+        return false;
+    memcpy(copy, path, size);
+    exvi_log_close();
+    sink.layout = layout;
+    sink.path = copy;
+    sink.end = (exvi_log_end){0};
+    exvi_record_keep(true);
+    return true;
+}
+
+exvi_log_end exvi_log_close(void)
+{
+    if (sink.path) {
+        write_waiting();
+        sink.end.missing += exvi_record_lost();
+    }
+    PyMem_RawFree(sink.path);
+    sink.path = NULL;
+    exvi_record_keep(false);
+    exvi_log_end end = sink.end;
+    sink.end = (exvi_log_end){0};
+    return end;
+}
