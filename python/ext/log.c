@@ -4,7 +4,8 @@
  * `asked` keeps the interpreter's short queue of calls from filling with ours. Finalizers and the callbacks of others run
  * Python code, whose safe points are not ours. A call that comes from a finalizer writes nothing, for the end of that
  * collection asks again; one that comes from a callback behind ours, after we have asked for the last time, puts itself
- * back into the queue.
+ * back into the queue. Where the main thread does not come to a safe point for a second, the next collection, which is
+ * another thread's, starts a thread that writes once and ends.
  */
 #include "log.h"
 
@@ -18,11 +19,14 @@
 #include <string.h>
 
 enum { LINE = 1024 }; /* some 450 bytes are used */
+#define PATIENCE_NS UINT64_C(1000000000)
 
 static struct {
     const exvi_layout *layout;
     char *path;              /* NULL: no log */
     bool asked;
+    uint64_t asked_ns;       /* when, on the monotonic clock */
+    bool helped;             /* a thread of our own is under way */
     bool held;
     exvi_log_end end;
 } sink;
@@ -98,16 +102,32 @@ static int called_back(void *unused)
     return 0;
 }
 
+static void help(void *unused)
+{
+    (void)unused;
+    PyGILState_STATE state = PyGILState_Ensure();
+    sink.helped = false;
+    exvi_log_write();
+    PyGILState_Release(state);
+}
+
 void exvi_log_ask(void)
 {
     sink.held = false;
-    if (!sink.asked && exvi_record_is_waiting())
+    if (!exvi_record_is_waiting())
+        return;
+    uint64_t now = exvi_clock_ns();
+    if (!sink.asked) {
         sink.asked = Py_AddPendingCall(called_back, NULL) == 0;
+        sink.asked_ns = now;
+    } else if (!sink.helped && now - sink.asked_ns > PATIENCE_NS) {
+        sink.helped = PyThread_start_new_thread(help, NULL) != PYTHREAD_INVALID_THREAD_ID;
+    }
 }
 
 void exvi_log_forked(void)
 {
-    sink.asked = sink.held = false; /* the queue may have been the parent's */
+    sink.asked = sink.helped = sink.held = false; /* the queue and the thread may have been the parent's */
     sink.end = (exvi_log_end){0};
     if (sink.path)
         exvi_record_keep(true);

@@ -2,8 +2,8 @@
  * log: a line of JSON for each full collection, in a file.
  *
  * Never written inside a collection: at its end the interpreter is asked to call us back at the main thread's next safe
- * point. While that thread waits in one long call, lines wait with it; exvi_log_write() writes them from any other.
- * Each line bears the number of the process, so that forked ones may share the file.
+ * point. While that thread waits in one long call, lines wait for another collection after a second, or for
+ * exvi_log_write(). Each line bears the number of the process, so that forked ones may share the file.
  *
  * Invariant: a record becomes at most one line, of the process that made it.
  */

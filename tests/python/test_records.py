@@ -238,6 +238,21 @@ assert felt[-1] / 2 < stop <= felt[-1], (felt, stop)
 """)
 
 
+def test_what_is_read_belongs_together(python):
+    """Reading makes objects, and so starts collections, whose numbers come later."""
+    python.program("""
+exuvia.install('inline')
+gc.set_threshold(1, 1, 1)
+for i in range(100):
+    raw = _core.stats()
+    stops = raw['pauses']
+    assert stops['all']['total_ns'] == sum(of['total_ns'] for kind, of in stops.items() if kind != 'all'), stops
+    assert raw['young_collections'] == stops['young']['count'] + stops['reclaim']['count'], raw
+gc.disable()
+assert _core.stats()['young_collections'] > 200
+""")
+
+
 # ------------------------------------------------------------------------------ log
 
 
@@ -323,6 +338,56 @@ print('after', lines() - begin, begin)
     begin = int(seen[-1].split()[-1])
     assert seen[:-1] == [f"in a finalizer {begin}", f"in a callback {begin + 2}"]
     assert seen[-1] == f"after 3 {begin}"
+
+
+def test_a_main_thread_that_waits(python, tmp_path):
+    """It has no safe point; lines are written all the same while others work."""
+    log = tmp_path / "log"
+    python.program(f"""
+import _thread, threading
+exuvia.install('inline', log={str(log)!r})
+gc.disable()
+def written():
+    with open({str(log)!r}) as file:
+        return len(file.readlines())
+def work():
+    global seen
+    time.sleep(0.5)                     # the main thread waits by then
+    gc.collect()
+    time.sleep(1.1)
+    gc.collect()
+    end = time.monotonic() + 20
+    while written() < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    gc.collect()
+    while written() < 3 and time.monotonic() < end:
+        time.sleep(0.01)
+    seen = written()
+    main.release()
+main = _thread.allocate_lock()
+worker = threading.Thread(target=work)
+main.acquire()
+worker.start()
+main.acquire()
+assert seen == 3, seen
+worker.join()
+end = time.monotonic() + 20
+while len(os.listdir('/proc/self/task')) > 1:   # an ended thread may be listed for a moment
+    assert time.monotonic() < end, 'the thread does not end'
+""")
+
+
+def test_a_log_that_is_moved_away(python, tmp_path):
+    log, old = tmp_path / "log", tmp_path / "old"
+    run(python, "--log", str(log), "-c", f"""
+import gc, os
+os.umask(0)
+gc.collect()
+os.rename({str(log)!r}, {str(old)!r})
+gc.collect()
+""")
+    assert (len(lines(old)), len(lines(log))) == (2, 1)
+    assert stat.S_IMODE(os.stat(log).st_mode) == 0o600
 
 
 def test_forked_processes_share_the_file(python, tmp_path):
