@@ -10,7 +10,7 @@ PYTHON = $(if $(wildcard /usr/bin/python3),/usr/bin/python3,python3)
 help:
 	@echo 'make demo                 install what is missing, build, run the example programs'
 	@echo 'make test                 install what is missing, build, run all tests'
-	@echo 'make test-cpython         CPython own tests, plain and under Exuvia, on each interpreter [ARGS: modules]'
+	@echo 'make test-cpython         CPython own tests, both ways, on each interpreter [ARGS: --resume, modules]'
 	@echo 'make test-matrix          the same and ours on the interpreters of Debian testing, in a root of their own'
 	@echo 'make bench                measure against other allocators, a collector and CPython'
 	@echo 'make install PREFIX=DIR   header, libraries, pkg-config and CMake packages [$(PREFIX)]'
@@ -36,7 +36,7 @@ test:
 		$(PYTHON) tools/test.py $(BUILD)/main
 
 test-cpython:
-	@tools/setup build python cpython
+	@tools/setup build python
 	@tools/configure $(BUILD)/main
 	@ninja -C $(BUILD)/main src/libexuvia.a
 	@tools/test-cpython $(BUILD)/main $(BUILD)/python $(ARGS)
