@@ -11,9 +11,9 @@
  *
  * Invariant: pid > 0 exactly while a child of this process may exist; answer != NULL exactly while flight is RUNNING
  * or ANSWERED. A process forked by the program meanwhile disowns both at its first call here: it neither kills nor
- * waits, and sees FAILED with EXV_REASON_CANCELLED. When the program replaces itself with exec, the child ends within 0.1 s
- * (where /proc shows it the parent's page table; elsewhere it searches on until its deadline). What is left of it then
- * waits as a zombie for a program that does not know it, so it is better to end a snapshot before an exec.
+ * waits, and sees FAILED with EXV_REASON_CANCELLED. When the program replaces itself with exec, the child ends within
+ * 0.1 s (where /proc shows it the parent's page table; elsewhere it searches on until its deadline). What is left of it
+ * then waits as a zombie for a program that does not know it, so it is better to end a snapshot before an exec.
  */
 #ifndef EXVI_SNAPSHOT_H
 #define EXVI_SNAPSHOT_H
