@@ -371,7 +371,6 @@ typedef struct exv_record {
     uint64_t child_ns;      /**< the child's search, beside the program */
     uint64_t proof_ns;      /**< stops for finding or proving, all batches */
     uint64_t free_ns;       /**< stops for finalizing and freeing, all batches */
-    uint64_t mend_ns;       /**< stops for making huge pages whole again that writing beside the child split */
     uint64_t longest_ns;    /**< the longest single stop */
 } exv_record;
 

@@ -3,7 +3,7 @@
  *
  * A step is one stop of the program. It takes candidates in whole groups until they fill half of the pause budget by
  * the costs measured so far, proves and dooms them, and clears what it has time for; the rest of the clearing waits
- * for the next step. A group is proven as a whole, so one huge group is one longer stop. Mending has steps of its own.
+ * for the next step. A group is proven as a whole, so one huge group is one longer stop.
  */
 #include "background.h"
 
@@ -17,7 +17,7 @@ enum { LEAST_BATCH = 1 };
 #else
 enum { LEAST_BATCH = 64 };
 #endif
-enum { SPLIT_NS = 20000 }; /* that a clone takes for a MiB of small pages; a huge page takes a tenth */
+enum { SPLIT_NS = 20000 }; /* for a MiB of small pages in a clone; a huge page takes a tenth */
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
@@ -62,6 +62,7 @@ exv_status exvi_background_start(exv_heap *heap)
     exvi_collect_begin(heap, &flight->record);
     heap->collector.running = false;
     uint64_t start = exvi_clock_ns();
+    exvi_mender_halt(&heap->blocks.regions.mender);
     size_t room = exvi_generation_size(heap, EXVI_OLDEST);
     exv_status status = exvi_snapshot_start(&flight->snapshot, search_in_child, heap, room,
                                             heap->schedule.policy.deadline_ns);
@@ -79,9 +80,7 @@ exv_status exvi_background_start(exv_heap *heap)
     exvi_generation_reset(&heap->generations, EXVI_OLDEST);
     heap->generations.long_lived_pending = 0;
     flight->active = true;
-    flight->freed = false;
     flight->taken = 0;
-    flight->mended = 0;
     return EXV_OK;
 }
 
@@ -135,6 +134,12 @@ static void give_back(exvi_background *flight)
     flight->active = false;
 }
 
+/* Could pages that were split make the next clone a stop of half the budget? */
+static bool is_mending_due(const exv_heap *heap)
+{
+    return (heap->blocks.regions.arena.held_bytes >> 20) * SPLIT_NS > heap->schedule.policy.pause_budget_ns / 2;
+}
+
 static void finish(exv_heap *heap)
 {
     exvi_background *flight = &heap->flight;
@@ -142,6 +147,8 @@ static void finish(exv_heap *heap)
     exvi_telemetry_reason(&heap->telemetry, EXV_REASON_STALE_CANDIDATE, record.stale);
     exvi_collect_learn(heap, flight->snapshot.answer->cpu_ns, record.objects);
     give_back(flight);
+    if (is_mending_due(heap))
+        exvi_regions_mend(&heap->blocks.regions);
     heap->generations.long_lived_total = record.objects - record.found;
     exvi_collect_finish(heap, &record);
     heap->collector.running = false;
@@ -175,31 +182,6 @@ static bool prove_and_clear(exv_heap *heap, uint64_t until_ns)
     return cleared && flight->taken == answer->count;
 }
 
-/* Could split pages make the next clone a stop of half the budget? */
-static bool is_mending_due(const exv_heap *heap)
-{
-    return (heap->blocks.regions.arena.held_bytes >> 20) * SPLIT_NS > heap->schedule.policy.pause_budget_ns / 2;
-}
-
-/* True when all is done. */
-static bool mend(exv_heap *heap, uint64_t until_ns)
-{
-    uint64_t start = exvi_clock_ns();
-    bool done = exvi_regions_mend(&heap->blocks.regions, &heap->flight.mended, until_ns);
-    heap->flight.record.mend_ns += exvi_clock_ns() - start;
-    return done;
-}
-
-/* What one stop of the program has time for; true when all is done. */
-static bool reclaim(exv_heap *heap, uint64_t until_ns)
-{
-    exvi_background *flight = &heap->flight;
-    if (flight->freed)
-        return mend(heap, until_ns);
-    flight->freed = prove_and_clear(heap, until_ns);
-    return flight->freed && !is_mending_due(heap);
-}
-
 exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found)
 {
     exvi_background *flight = &heap->flight;
@@ -222,7 +204,7 @@ exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found)
         flight->record.objects = flight->snapshot.answer->examined;
         flight->record.child_ns = flight->snapshot.answer->search_ns;
         do
-            done = reclaim(heap, whole ? UINT64_MAX : start + heap->schedule.policy.pause_budget_ns / 2);
+            done = prove_and_clear(heap, whole ? UINT64_MAX : start + heap->schedule.policy.pause_budget_ns / 2);
         while (whole && !done); /* an earlier step may have left part of a batch */
         exvi_blocks_settle(&heap->blocks);
         note_stop(heap, start);
@@ -243,10 +225,6 @@ void exvi_background_cancel(exv_heap *heap)
     exvi_background *flight = &heap->flight;
     if (!flight->active)
         return;
-    if (flight->freed) {
-        finish(heap);
-        return;
-    }
     heap->collector.running = true;
     exvi_collect_clear(heap, &flight->doomed, UINT64_MAX, &flight->record);
     give_back(flight);

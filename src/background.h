@@ -5,10 +5,10 @@
  * Garbage stays garbage, so the answer is right whenever it comes; even so each group is proven again here before
  * anything is freed. A wrong, late or missing answer can only delay a collection.
  *
- * Each first write to a page beside the child made the system split a huge page, and the next clone would have to copy
- * an entry for each small one. So a flight ends with mending, where that saves a stop worth speaking of.
+ * Each first write to a huge page beside the child made the system split it. A flight's end lets them be mended, where
+ * the next clone would be a stop worth speaking of otherwise.
  *
- * Invariant: `active` from a start until all is released and mended; then the snapshot is ended.
+ * Invariant: `active` from a start until the last doomed object is released; then the snapshot is ended.
  */
 #ifndef EXVI_BACKGROUND_H
 #define EXVI_BACKGROUND_H
@@ -20,8 +20,6 @@ typedef struct exvi_background {
     bool active;
     exvi_snapshot snapshot;
     size_t taken;         /* words of the answer that were proven or dropped */
-    bool freed;           /* all that was found; what is left is mending */
-    uintptr_t mended;     /* up to this address */
     exvi_doomed doomed;   /* of the batch at hand */
     exv_record record;
 } exvi_background;

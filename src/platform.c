@@ -166,8 +166,6 @@ bool exvi_advise_small(void *start, size_t size)
 
 exvi_collapse_end exvi_collapse(void *start, size_t size)
 {
-    if (exvi_fault_hit(EXVI_FAULT_ADVISE))
-        return EXVI_COLLAPSE_REFUSED;
     if (EXVI_LINUX && madvise(start, size, COLLAPSE) == 0)
         return EXVI_COLLAPSED;
     return errno == EAGAIN || errno == EBUSY ? EXVI_COLLAPSE_PASSED : EXVI_COLLAPSE_REFUSED;
@@ -566,6 +564,34 @@ void exvi_wake_word(_Atomic uint32_t *word)
 #else
     (void)word;
 #endif
+}
+
+/* ---- threads ---- */
+
+static void *run_worker(void *arg)
+{
+    const exvi_worker *worker = arg;
+    worker->run(worker->arg);
+    return NULL;
+}
+
+bool exvi_worker_start(exvi_worker *worker, void (*run)(void *arg), void *arg)
+{
+    sigset_t all, before;
+    *worker = (exvi_worker){.pid = exvi_own_pid(), .run = run, .arg = arg};
+    if (exvi_fault_hit(EXVI_FAULT_CLONE))
+        return false;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* the new thread inherits it */
+    bool started = pthread_create(&worker->thread, NULL, run_worker, worker) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
+void exvi_worker_wait(exvi_worker *worker)
+{
+    if (worker->pid == exvi_own_pid())
+        pthread_join(worker->thread, NULL);
 }
 
 /* ---- small files ---- */

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <pthread.h>
 #include <stdint.h>
 
 /* Memory. `align` is a power of two. Mapped memory reads as zero. exvi_map() reserves address
@@ -35,6 +36,17 @@ exvi_collapse_end exvi_collapse(void *start, size_t size);
 
 bool exvi_protect(void *start, size_t size, bool writable);
 size_t exvi_page_size(void);
+
+/* A thread that runs a function and ends. It takes no signals. wait() returns when it has ended; in a process forked
+ * meanwhile, which has no such thread, at once. start() false: the system has none to give. */
+typedef struct exvi_worker {
+    pthread_t thread;
+    int32_t pid;
+    void (*run)(void *arg);
+    void *arg;
+} exvi_worker;
+bool exvi_worker_start(exvi_worker *worker, void (*run)(void *arg), void *arg);
+void exvi_worker_wait(exvi_worker *worker);
 
 uint64_t exvi_clock_ns(void);                        /* monotonic */
 uint64_t exvi_cpu_ns(void);                          /* CPU time of this process, children excluded */

@@ -191,6 +191,7 @@ static void remove_region(exvi_regions *regions, exvi_region *region)
     exvi_region **place = regions->sorted + position;
     memmove(place, place + 1, (regions->count - position - 1) * sizeof *place);
     regions->count--;
+    exvi_mender_halt(&regions->mender);
     exvi_region_free(&regions->arena, region, region->size);
 }
 
@@ -426,6 +427,7 @@ void exvi_regions_purge(exvi_regions *regions, char *start, size_t size)
     exvi_region *region = exvi_region_of(start);
     if (is_huge(regions, region, (uint32_t)((size_t)(start - (char *)region) >> EXVI_UNIT_SHIFT)))
         set_sparse(regions, region, true);
+    exvi_mender_halt(&regions->mender);
     exvi_purge(start, size);
 }
 
@@ -435,6 +437,7 @@ static void purge_run(exvi_regions *regions, exvi_region *region, uint32_t from,
                    (to % SLAB_UNITS && is_huge(regions, region, to));
     if (is_part)
         set_sparse(regions, region, true);
+    exvi_mender_halt(&regions->mender);
     exvi_purge((char *)region + ((size_t)from << EXVI_UNIT_SHIFT), (size_t)(to - from) << EXVI_UNIT_SHIFT);
     set_dirty(regions, region, from, to - from, false);
 }
@@ -522,32 +525,17 @@ static bool is_filled(const exvi_regions *regions, const exvi_region *region, ui
     return is_huge(regions, region, first);
 }
 
-/* The next filled huge page at *at or behind it, and *at moves behind that; NULL: there is none. */
-static void *next_filled(const exvi_regions *regions, uintptr_t *at)
+bool exvi_regions_mend(exvi_regions *regions)
 {
-    size_t position;
-    while ((position = exvi_regions_position(regions, (void *)*at)) < regions->count) {
-        const exvi_region *region = regions->sorted[position];
-        uintptr_t start = (uintptr_t)region, slab = *at < start ? start : *at;
-        *at = start + region->size;
-        for (; !region->single && slab + EXVI_HUGE_PAGE <= start + region->size; slab += EXVI_HUGE_PAGE) {
-            if (!is_filled(regions, region, (uint32_t)((slab - start) >> EXVI_UNIT_SHIFT)))
-                continue;
-            *at = slab + EXVI_HUGE_PAGE;
-            return (void *)slab;
-        }
+    exvi_mender_end(&regions->mender);
+    for (size_t i = 0; i < regions->count; i++) {
+        exvi_region *region = regions->sorted[i];
+        uint32_t end = region->single ? 0 : (uint32_t)(region->size >> EXVI_UNIT_SHIFT) & ~(SLAB_UNITS - 1);
+        for (uint32_t unit = 0; unit < end; unit += SLAB_UNITS)
+            if (is_filled(regions, region, unit))
+                exvi_mender_add(&regions->mender, (char *)region + ((size_t)unit << EXVI_UNIT_SHIFT), EXVI_HUGE_PAGE);
     }
-    return NULL;
-}
-
-bool exvi_regions_mend(exvi_regions *regions, uintptr_t *at, uint64_t until_ns)
-{
-    do {
-        void *slab = next_filled(regions, at);
-        if (!slab || exvi_collapse(slab, EXVI_HUGE_PAGE) == EXVI_COLLAPSE_REFUSED)
-            return true;
-    } while (exvi_clock_ns() < until_ns);
-    return false;
+    return exvi_mender_start(&regions->mender);
 }
 
 /* ------------------------------------------------------- begin, end, check */
@@ -562,6 +550,7 @@ void exvi_regions_init(exvi_regions *regions, struct exvi_blocks *blocks, size_t
 
 void exvi_regions_drop(exvi_regions *regions)
 {
+    exvi_mender_end(&regions->mender);
     while (regions->count > 0)
         remove_region(regions, regions->sorted[regions->count - 1]);
     if (regions->room)

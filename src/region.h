@@ -17,6 +17,7 @@
 #define EXVI_REGION_H
 
 #include "arena.h"
+#include "mend.h"
 
 #define EXVI_UNIT_SHIFT 16
 #define EXVI_UNIT_SIZE ((size_t)1 << EXVI_UNIT_SHIFT)
@@ -74,6 +75,7 @@ struct exvi_region {
 
 typedef struct exvi_regions {
     exvi_arena arena;
+    exvi_mender mender;
     struct exvi_blocks *blocks;  /* what every region points back to */
     exvi_region **sorted;        /* all regions by address, in a mapping of its own */
     size_t count, room;
@@ -120,9 +122,9 @@ void exvi_regions_regret(exvi_regions *regions, size_t bytes);
 size_t exvi_regions_trim(exvi_regions *regions);
 void exvi_regions_settle(exvi_regions *regions);
 
-/* Make huge pages whole again that the system split because they were written to beside a snapshot. It goes on at
- * *at, which is 0 first, with one at least, until that time. True: all were seen, or the system does not do it. */
-bool exvi_regions_mend(exvi_regions *regions, uintptr_t *at, uint64_t until_ns);
+/* Make huge pages whole again that the system split because they were written to beside a snapshot: see mend.h. False:
+ * there are none. */
+bool exvi_regions_mend(exvi_regions *regions);
 
 const char *exvi_regions_check(const exvi_regions *regions); /* NULL, or which invariant is broken */
 

@@ -141,6 +141,29 @@ static void test_small_steps(void **state)
     exv_collect(heap, 2);
 }
 
+#ifndef EXVI_STRESS
+/* Pages that were split are mended where the next clone would be long otherwise. */
+static void test_mending(void **state)
+{
+    exv_heap *heap = *state;
+    const exvi_mender *mender = &heap->blocks.regions.mender;
+    exv_gc_disable(heap);
+    node *live = new_ring(heap, &node_type, 200000, 0);
+    set_budget(heap, UINT64_C(1000000000));
+    start(heap);
+    finish(heap);
+    assert_false(mender->started);
+    set_budget(heap, 0);
+    start(heap);
+    finish(heap);
+    assert_true(mender->started && mender->count > 0);
+    exv_decref(live);
+    exv_collect(heap, 2);
+    exv_heap_trim(heap);
+    assert_true(atomic_load(&mender->halted)); /* what went back is not filled up */
+}
+#endif
+
 /* A full collection in place, when part of the garbage is in the midst of being cleared: each takes its own. */
 static void test_collection_in_place_meanwhile(void **state)
 {
@@ -457,6 +480,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         heap_test(test_one_flight),
         heap_test(test_small_steps),
+#ifndef EXVI_STRESS
+        heap_test(test_mending),
+#endif
         heap_test(test_collection_in_place_meanwhile),
         heap_test(test_goes_on_by_itself),
         heap_test(test_revived_through_a_weak_reference),

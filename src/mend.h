@@ -1,0 +1,47 @@
+/*
+ * mend: huge pages that the system split become whole again, beside the program.
+ *
+ * The first write to a huge page beside a snapshot makes the system split it, and from then on each clone copies 512
+ * entries where it copied one. Joining them again copies 2 MiB, some 0.4 ms, and the system call may wait for every
+ * processor: so a thread of its own does it, which lives for that long only.
+ *
+ * The owner lists stretches, starts, and later ends. Memory that is given back meanwhile must not be filled up again:
+ * who gives memory back halts the mender first. A forked process has no such thread, and forgets it.
+ *
+ * Invariant: the thread reads the list and `halted`, nothing else; the list stands still from start to end.
+ */
+#ifndef EXVI_MEND_H
+#define EXVI_MEND_H
+
+#include "platform.h"
+
+#include <stdatomic.h>
+
+typedef struct exvi_stretch {
+    char *start;    /* aligned to huge pages, as is the size */
+    size_t size;
+} exvi_stretch;
+
+typedef struct exvi_mender {
+    exvi_worker worker;
+    bool started;
+    atomic_bool halted, finished;
+    exvi_stretch *stretch;
+    size_t count, room;
+} exvi_mender;
+
+/* Add to the list. False, and nothing is added: the thread is at work, or there is no memory. */
+bool exvi_mender_add(exvi_mender *mender, void *start, size_t size);
+
+/* Begin with what was listed. False: there is nothing to do, or no thread could be had. */
+bool exvi_mender_start(exvi_mender *mender);
+
+bool exvi_mender_is_busy(const exvi_mender *mender);
+
+/* Begin no other huge page. Does not wait; for any thread. */
+void exvi_mender_halt(exvi_mender *mender);
+
+/* Halt, wait for the thread (for one huge page at most), and empty the list. */
+void exvi_mender_end(exvi_mender *mender);
+
+#endif

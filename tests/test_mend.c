@@ -1,0 +1,161 @@
+/*
+ * test_mend: huge pages are whole again; a mender can be halted, ended, and left behind by a fork.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "arena.h"
+#include "mend.h"
+
+enum { PAGES = 24 };
+static const size_t SIZE = (size_t)PAGES * EXVI_HUGE_PAGE;
+
+static size_t huge_bytes(void)
+{
+    char line[512];
+    unsigned long kilobytes = 0;
+    FILE *file = fopen("/proc/self/smaps_rollup", "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) && sscanf(line, "AnonHugePages: %lu kB", &kilobytes) != 1)
+        ;
+    fclose(file);
+    return kilobytes << 10;
+}
+
+/* Memory in huge pages that were all split; NULL: this system has none. */
+static char *new_split_memory(void)
+{
+    char *memory = exvi_map(SIZE, EXVI_HUGE_PAGE);
+    assert_non_null(memory);
+    exvi_advise_huge(memory, SIZE);
+    memset(memory, 1, SIZE);
+    if (huge_bytes() < SIZE)
+        return NULL;
+    pid_t child = fork();
+    if (child == 0)
+        for (;;)
+            pause();
+    for (size_t i = 0; i < PAGES; i++)
+        memory[i * EXVI_HUGE_PAGE] = 2;
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_true(huge_bytes() < SIZE / 2);
+    return memory;
+}
+
+static void wait_for(const exvi_mender *mender)
+{
+    while (exvi_mender_is_busy(mender))
+        exvi_sleep_ns(1000000);
+}
+
+static void test_mend(void **state)
+{
+    (void)state;
+    exvi_mender mender = {0};
+    assert_false(exvi_mender_start(&mender)); /* nothing to do */
+    exvi_mender_end(&mender);
+    char *memory = new_split_memory();
+    if (!memory)
+        skip();
+    for (size_t i = 0; i < PAGES; i++)
+        assert_true(exvi_mender_add(&mender, memory + i * EXVI_HUGE_PAGE, EXVI_HUGE_PAGE));
+    assert_in_range(mender.count, 2, PAGES / 2); /* neighbours are one stretch, but not all of them */
+    size_t sum = 0;
+    for (size_t i = 0; i < mender.count; i++)
+        sum += mender.stretch[i].size;
+    assert_int_equal(sum, SIZE);
+    assert_true(exvi_mender_start(&mender));
+    assert_false(exvi_mender_add(&mender, memory, EXVI_HUGE_PAGE));
+    wait_for(&mender);
+    if (exvi_collapse(memory, EXVI_HUGE_PAGE) == EXVI_COLLAPSE_REFUSED)
+        skip(); /* a kernel that does not do it */
+    assert_true(huge_bytes() >= SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        assert_int_equal(memory[i], i % EXVI_HUGE_PAGE == 0 ? 2 : 1);
+    exvi_mender_end(&mender);
+    assert_true(mender.count == 0 && !exvi_mender_is_busy(&mender));
+    exvi_unmap(memory, SIZE);
+}
+
+static void test_halt(void **state)
+{
+    (void)state;
+    enum { COUNT = 20000 };
+    exvi_mender mender = {0};
+    char *memory = new_split_memory();
+    if (!memory)
+        skip();
+    for (size_t i = 0; i < COUNT; i++) /* every other: no neighbours */
+        assert_true(exvi_mender_add(&mender, memory + i * 2 % PAGES * EXVI_HUGE_PAGE, EXVI_HUGE_PAGE));
+    assert_int_equal(mender.count, COUNT);
+    assert_true(exvi_mender_start(&mender));
+    exvi_mender_halt(&mender);
+    wait_for(&mender);
+    exvi_mender_end(&mender);
+    assert_true(huge_bytes() < SIZE / 2 + 4 * EXVI_HUGE_PAGE); /* some, but the rest of 12 was left */
+    exvi_unmap(memory, SIZE);
+}
+
+/* The thread is not in a forked process: nothing waits for it there. */
+static void test_fork(void **state)
+{
+    (void)state;
+    exvi_mender mender = {0};
+    char *memory = exvi_map(SIZE, EXVI_HUGE_PAGE);
+    for (size_t i = 0; i < PAGES / 2; i++)
+        assert_true(exvi_mender_add(&mender, memory + 2 * i * EXVI_HUGE_PAGE, EXVI_HUGE_PAGE));
+    assert_true(exvi_mender_start(&mender));
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(10);
+        exvi_mender_end(&mender);
+        _exit(exvi_mender_add(&mender, memory, EXVI_HUGE_PAGE) && mender.count == 1 ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    exvi_mender_end(&mender);
+    exvi_unmap(memory, SIZE);
+}
+
+#ifdef EXVI_CHECKED
+static void test_refused(void **state)
+{
+    (void)state;
+    exvi_mender mender = {0};
+    char *memory = exvi_map(SIZE, EXVI_HUGE_PAGE);
+    exvi_fault_set(EXVI_FAULT_MAP, 1, true);
+    assert_false(exvi_mender_add(&mender, memory, EXVI_HUGE_PAGE));
+    exvi_fault_set(EXVI_FAULT_MAP, 0, false);
+    assert_true(exvi_mender_add(&mender, memory, EXVI_HUGE_PAGE));
+    exvi_fault_set(EXVI_FAULT_CLONE, 1, true);
+    assert_false(exvi_mender_start(&mender));
+    exvi_fault_set(EXVI_FAULT_CLONE, 0, false);
+    assert_false(exvi_mender_is_busy(&mender));
+    exvi_mender_end(&mender);
+    exvi_unmap(memory, SIZE);
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mend),
+        cmocka_unit_test(test_halt),
+        cmocka_unit_test(test_fork),
+#ifdef EXVI_CHECKED
+        cmocka_unit_test(test_refused),
+#endif
+    };
+    return cmocka_run_group_tests_name("mend", tests, NULL, NULL);
+}
