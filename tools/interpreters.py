@@ -3,13 +3,16 @@
 
     tools/interpreters.py list            what there is, one a line; with -v also what is left out and why
     tools/interpreters.py build MAIN DIR [INTERPRETER]
-                                          build for each, or for one, in DIR/VERSION, with the library of the build folder
-                                          MAIN; prints the value of EXUVIA_INTERPRETERS for tests/python
+                                          build for each, or for one, in DIR/VERSION, with the library of the build
+                                          folder MAIN; prints the value of EXUVIA_INTERPRETERS for tests/python
 
-The compiler is called directly: Debian 12's meson does not know interpreters newer than itself. `pip install` builds with
-a meson of its own.
+Two builds of one version may lay out their objects differently: each then has a folder of its own, DIR/VERSION-DIGEST.
+
+The compiler is called directly: Debian 12's meson does not know interpreters newer than itself. `pip install` builds
+with a meson of its own.
 """
 import glob
+import hashlib
 import os
 import re
 import shutil
@@ -51,6 +54,18 @@ def describe(path):
     return next((reason for bad, reason in reasons if bad), None), version, suffix, include
 
 
+def folder_names(paths):
+    """One for each path, the same whichever of the interpreters are asked for."""
+    versions = {os.path.realpath(path): describe(path)[1] for path in [*candidates(), *paths]}
+    shared = list(versions.values())
+    names = {}
+    for path in paths:
+        real = os.path.realpath(path)
+        digest = hashlib.sha256(real.encode()).hexdigest()[:6]
+        names[path] = versions[real] if shared.count(versions[real]) == 1 else f"{versions[real]}-{digest}"
+    return names
+
+
 def stale(target, *folders):
     """Whether a file in the folders is younger than the target."""
     if not os.path.exists(target):
@@ -77,7 +92,9 @@ def build(library, suffix, include, folder):
 def main():
     verbose, command = "-v" in sys.argv, sys.argv[1]
     pairs = []
-    for path in sys.argv[4:] or candidates():
+    paths = sys.argv[4:] or candidates()
+    names = folder_names(paths)
+    for path in paths:
         reason, version, suffix, include = describe(path)
         if reason and verbose:
             print(f"{path} ({version}) is left out: it {reason}")
@@ -87,7 +104,7 @@ def main():
             print(path, version)
             continue
         print(f"== The extension for {path} ({version})", file=sys.stderr, flush=True)
-        folder = os.path.join(os.path.abspath(sys.argv[3]), version)
+        folder = os.path.join(os.path.abspath(sys.argv[3]), names[path])
         build(os.path.join(sys.argv[2], "src/libexuvia.a"), suffix, include, folder)
         pairs.append(f"{path}={folder}")
     if pairs:
