@@ -21,6 +21,7 @@ enum { SPARE_WORDS = 1 << 18 };
 static struct {
     const exvi_layout *layout;
     exvi_flight_state state;
+    int32_t owner;                      /* the process whose flight it is */
     exvi_snapshot snapshot;
     exvi_search search;
     uint64_t batch_ns;
@@ -93,7 +94,8 @@ static void note_failure(exvi_fallback why)
     flight.stats.fallback[why]++;
     flight.record.kind = EXVI_RECORD_FAILED;
     flight.record.reason = exvi_fallback_name(why);
-    exvi_record_add(&flight.record);
+    if (flight.owner == exvi_own_pid())
+        exvi_record_add(&flight.record);
 }
 
 void exvi_flight_abandon(exvi_fallback why)
@@ -130,6 +132,7 @@ bool exvi_flight_start(const exvi_flight_options *options, exvi_fallback *why)
 {
     bool whole = options->generations == EXVI_GENERATIONS;
     uint64_t began_ns = exvi_clock_ns();
+    flight.owner = exvi_own_pid();
     flight.record = (exvi_record){.kind = whole ? EXVI_RECORD_BACKGROUND : EXVI_RECORD_TRIAL, .began_ns = began_ns};
     bool taken = take_snapshot(options, why);
     uint64_t ns = exvi_clock_ns() - began_ns;

@@ -85,7 +85,8 @@ bool exvi_flight_reclaimed(const exvi_batch_end *batch);
 /* One more for this reason, where no flight was begun. */
 void exvi_flight_count(exvi_fallback why);
 
-/* Forget a flight, whatever its state; kills the child. A completed or forgotten flight leaves a record. */
+/* Forget a flight, whatever its state; kills the child. A completed or forgotten flight leaves a record,
+ * but not in a process that was forked meanwhile. */
 void exvi_flight_abandon(exvi_fallback why);
 
 #endif

@@ -3,7 +3,7 @@
  *
  * `asked` keeps the interpreter's short queue of calls from filling with ours. Finalizers and the callbacks of others run
  * Python code, whose safe points are not ours. A call that comes from a finalizer writes nothing, for the end of that
- * collection asks again; one that comes from a callback behind ours, after we have asked for the last time, puts itself
+ * collection asks again: it would be called at every safe point until then; one that comes from a callback behind ours, after we have asked for the last time, puts itself
  * back into the queue. Where the main thread does not come to a safe point for a second, the next collection, which is
  * another thread's, starts a thread that writes once and ends.
  */
@@ -24,6 +24,7 @@ enum { LINE = 1024 }; /* some 450 bytes are used */
 static struct {
     const exvi_layout *layout;
     char *path;              /* NULL: no log */
+    int32_t owner;           /* the process whose records wait */
     bool asked;
     uint64_t asked_ns;       /* when, on the monotonic clock */
     bool helped;             /* a thread of our own is under way */
@@ -81,8 +82,21 @@ static void write_waiting(void)
     }
 }
 
+void exvi_log_forked(void)
+{
+    if (sink.owner == exvi_own_pid())
+        return;
+    sink.owner = exvi_own_pid();
+    sink.asked = sink.helped = sink.held = false; /* the queue and the thread may have been the parent's */
+    sink.end = (exvi_log_end){0};
+    if (sink.path)
+        exvi_record_keep(true);
+}
+
+/* Functions that the program has run after a fork may come before ours, and have safe points. */
 void exvi_log_write(void)
 {
+    exvi_log_forked();
     if (sink.path && !sink.held && *sink.layout->collecting == 0)
         write_waiting();
 }
@@ -125,14 +139,6 @@ void exvi_log_ask(void)
     }
 }
 
-void exvi_log_forked(void)
-{
-    sink.asked = sink.helped = sink.held = false; /* the queue and the thread may have been the parent's */
-    sink.end = (exvi_log_end){0};
-    if (sink.path)
-        exvi_record_keep(true);
-}
-
 bool exvi_log_open(const exvi_layout *layout, const char *path)
 {
     size_t size = strlen(path) + 1;
@@ -143,6 +149,7 @@ bool exvi_log_open(const exvi_layout *layout, const char *path)
     exvi_log_close();
     sink.layout = layout;
     sink.path = copy;
+    sink.owner = exvi_own_pid();
     sink.end = (exvi_log_end){0};
     exvi_record_keep(true);
     return true;
@@ -150,6 +157,7 @@ bool exvi_log_open(const exvi_layout *layout, const char *path)
 
 exvi_log_end exvi_log_close(void)
 {
+    exvi_log_forked();
     if (sink.path) {
         write_waiting();
         sink.end.missing += exvi_record_lost();

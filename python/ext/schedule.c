@@ -304,7 +304,6 @@ static void full_ended(uint64_t ns, Py_ssize_t collected, Py_ssize_t uncollectab
     record_in_place(ns, collected, uncollectable);
     schedule.waiting = 0;
     schedule.failures = schedule.pass = 0;
-    schedule.left = NULL;
     learn_cost(ns, collected + uncollectable);
 }
 

@@ -81,6 +81,57 @@ assert last.kind == 'user' and last.unreachable >= 1000 and last.examined > 5000
 """)
 
 
+def test_a_program_that_asks_when_it_is_due(python):
+    """CPython's rule holds but for the youngest generation, which only an allocation looks at."""
+    python.program("""
+exuvia.install('inline')
+gc.disable()
+gc.set_threshold(1000, 2, 2)
+gc.collect()
+keep = []
+for i in range(4):
+    keep += [[i] for i in range(50000)]
+    gc.collect(1)
+gc.enable()
+assert gc.get_count()[2] > 2 and exuvia.stats().waiting > exuvia.stats().tracked / 2
+gc.collect()
+assert exuvia.stats().collections[-1].kind == 'user'
+""")
+
+
+def test_nothing_found(python):
+    """What the young collection that ends it finds by itself is not its own."""
+    python.program("""
+gc.disable()
+exuvia.collect()
+exuvia.start_collection()
+wait_for_answer()
+make_cycles(100, old=False)
+assert exuvia.finish_collection() == 0
+last = exuvia.stats().last
+assert (last.candidates, last.batches, last.unreachable, last.reclaim_ns) == (0, 0, 0, 0), last
+assert exuvia.stats().sum.batches == exuvia.stats().pauses['reclaim'].count
+""")
+
+
+def test_a_long_finalizer_is_a_long_stop(python):
+    python.program("""
+class Slow:
+    def __init__(self):
+        self.self = self
+    def __del__(self):
+        time.sleep(0.1)
+gc.disable()
+slow = Slow()
+age()
+del slow
+exuvia.collect()
+last = exuvia.stats().last
+assert last.longest_ns >= 100e6 and last.reclaim_ns >= 100e6, last
+assert exuvia.stats().sum.longest_ns >= last.longest_ns
+""")
+
+
 def test_what_cannot_be_freed(python):
     python.program("""
 try:
@@ -187,7 +238,7 @@ assert json.loads(json.dumps(after.as_dict()))['collections'][1]['kind'] == 'bac
 
 def test_stops_by_kind(python):
     """Each stop once, and the times of the kinds add up to what the program felt."""
-    python.program("""
+    python.program(KINDS + """
 keep = []
 for i in range(300000):
     keep.append([i])
@@ -213,6 +264,11 @@ assert stops['clone'].count == stats.started + stats.fallbacks['clone-refused']
 assert stops['reclaim'].count == sum(record.batches for record in stats.collections) >= 3
 freeing = sum(record.reclaim_ns for record in stats.collections if record.kind != 'user')
 assert 0 < freeing <= stops['reclaim'].total_ns, (freeing, stops)
+completed = [record for record in stats.collections if record.kind in ('background', 'trial')]
+assert len(completed) == stats.completed
+for name, total in dataclasses.asdict(stats.sum).items():
+    of_all = [getattr(record, name) for record in completed]
+    assert total == (max if name in ('child_bytes', 'longest_ns') else sum)(of_all), name
 """)
 
 
@@ -424,6 +480,39 @@ print(os.getpid(), *pids)
         assert [kind for kind, _ in by_process[child]] == ["user"] * 20 + ["background"]
         numbers = [number for _, number in by_process[child]]
         assert numbers == sorted(set(numbers))
+
+
+def test_a_fork_before_a_line_is_written(python, tmp_path):
+    """By a worker, while the main thread has not come to a safe point."""
+    log = tmp_path / "log"
+    out = python.program(f"""
+import _thread, threading
+exuvia.install('inline', log={str(log)!r})
+gc.disable()
+def written(pid):
+    with open({str(log)!r}) as file:
+        return f'"pid": {{pid}},' in file.read()
+def work():
+    time.sleep(0.5)                     # the main thread waits by then
+    gc.collect()
+    pid = os.fork()
+    if pid == 0:
+        gc.collect()
+        end = time.monotonic() + 20
+        while not written(os.getpid()) and time.monotonic() < end:
+            pass                        # safe points
+        os._exit(0)
+    os.waitpid(pid, 0)
+    print(os.getpid(), pid)
+    main.release()
+main = _thread.allocate_lock()
+worker = threading.Thread(target=work)
+main.acquire()
+worker.start()
+main.acquire()
+worker.join()
+""", options=("-W", "ignore"))
+    assert sorted(line["pid"] for line in lines(log)) == sorted(map(int, out.split()))
 
 
 def test_workers_of_multiprocessing(python, tmp_path):
