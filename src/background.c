@@ -17,7 +17,6 @@ enum { LEAST_BATCH = 1 };
 #else
 enum { LEAST_BATCH = 64 };
 #endif
-enum { SPLIT_NS = 20000 }; /* for a MiB of small pages in a clone; a huge page takes a tenth */
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
@@ -134,12 +133,6 @@ static void give_back(exvi_background *flight)
     flight->active = false;
 }
 
-/* Could pages that were split make the next clone a stop of half the budget? */
-static bool is_mending_due(const exv_heap *heap)
-{
-    return (heap->blocks.regions.arena.held_bytes >> 20) * SPLIT_NS > heap->schedule.policy.pause_budget_ns / 2;
-}
-
 static void finish(exv_heap *heap)
 {
     exvi_background *flight = &heap->flight;
@@ -147,7 +140,7 @@ static void finish(exv_heap *heap)
     exvi_telemetry_reason(&heap->telemetry, EXV_REASON_STALE_CANDIDATE, record.stale);
     exvi_collect_learn(heap, flight->snapshot.answer->cpu_ns, record.objects);
     give_back(flight);
-    if (is_mending_due(heap))
+    if (exvi_mending_is_due(heap->blocks.regions.arena.held_bytes, heap->schedule.policy.pause_budget_ns))
         exvi_regions_mend(&heap->blocks.regions);
     heap->generations.long_lived_total = record.objects - record.found;
     exvi_collect_finish(heap, &record);

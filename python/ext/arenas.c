@@ -15,8 +15,10 @@
 #include <Python.h>
 
 #include "arena.h"
+#include "mend.h"
 #include "platform.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 enum { SLOT_SHIFT = 20, SLOTS = 32, REGION_LIMIT = 1 << 14 };
@@ -36,6 +38,7 @@ static struct {
     size_t count;
     size_t with_room;           /* no region below this index has a free slot */
     size_t slots;
+    exvi_mender mender;
 } ours = {.arena.huge_pages = true, .lock = ATOMIC_FLAG_INIT};
 
 static void lock(void)
@@ -123,9 +126,12 @@ static bool slots_free(void *start, unsigned slots)
         size_t at = (size_t)(r - ours.regions);
         if (at < ours.with_room)
             ours.with_room = at;
+        bool empty = (r->used & mask_of(slot & ~1u, 2)) == 0;
+        if (empty)
+            exvi_mender_halt(&ours.mender); /* it would fill up what goes back */
         if (r->used == 0 && ours.count > 1)
             region_drop(r);
-        else if ((r->used & mask_of(slot & ~1u, 2)) == 0)
+        else if (empty)
             exvi_purge((void *)(address & ~(uintptr_t)(EXVI_HUGE_PAGE - 1)), EXVI_HUGE_PAGE);
     }
     unlock();
@@ -164,7 +170,38 @@ void exvi_arenas_install(void)
     PyObject_GetArenaAllocator(&ours.before);
     PyObjectArenaAllocator allocator = {NULL, arena_alloc, arena_free};
     PyObject_SetArenaAllocator(&allocator);
+    pthread_atfork(exvi_arenas_rest, NULL, NULL); /* CPython warns of a fork while there are other threads */
     ours.installed = true;
+}
+
+/* Huge pages with both halves in use. */
+static void list_filled(const region *r)
+{
+    for (unsigned slot = 0; slot < SLOTS; slot += 2)
+        if ((r->used >> slot & 3) == 3)
+            exvi_mender_add(&ours.mender, (void *)(r->start + ((uintptr_t)slot << SLOT_SHIFT)), EXVI_HUGE_PAGE);
+}
+
+void exvi_arenas_mend(uint64_t budget_ns)
+{
+    if (!exvi_mending_is_due(exvi_arenas_bytes(), budget_ns) || exvi_mender_is_busy(&ours.mender))
+        return;
+    exvi_mender_end(&ours.mender);
+    lock();
+    for (size_t i = 0; i < ours.count; i++)
+        list_filled(&ours.regions[i]);
+    unlock();
+    exvi_mender_start(&ours.mender);
+}
+
+void exvi_arenas_halt(void)
+{
+    exvi_mender_halt(&ours.mender);
+}
+
+void exvi_arenas_rest(void)
+{
+    exvi_mender_end(&ours.mender);
 }
 
 size_t exvi_arenas_bytes(void)

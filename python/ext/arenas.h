@@ -12,8 +12,14 @@
 #define EXVI_ARENAS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 void exvi_arenas_install(void);
+/* A flight is over: let huge pages that it made the system split be made whole, if that is worth it: see mend.h. */
+void exvi_arenas_mend(uint64_t budget_ns);
+void exvi_arenas_halt(void); /* a clone is about to come: does not wait */
+void exvi_arenas_rest(void); /* no thread of ours is left */
+
 size_t exvi_arenas_bytes(void); /* in arenas of ours that pymalloc holds */
 
 #endif

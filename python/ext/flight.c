@@ -9,6 +9,7 @@
  */
 #include "flight.h"
 
+#include "arenas.h"
 #include "graph.h"
 #include "stale.h"
 
@@ -119,6 +120,7 @@ static bool take_snapshot(const exvi_flight_options *options, exvi_fallback *why
     flight.frozen_prev = permanent->prev;
     flight.cursor = 0;
     size_t room = 2 * options->expected + SPARE_WORDS;
+    exvi_arenas_halt();
     exv_status status = exvi_snapshot_start(&flight.snapshot, exvi_graph_search, &flight.search, room,
                                             options->deadline_ns);
     if (status == EXV_OK)

@@ -14,6 +14,7 @@
 
 #include "log.h"
 
+#include "arenas.h"
 #include "cgroup.h"
 #include "platform.h"
 
@@ -163,6 +164,7 @@ static void completed(void)
 {
     schedule.taken_waiting = schedule.taken_count = 0;
     schedule.failures = schedule.pass = 0;
+    exvi_arenas_mend(schedule.budget_ns);
     if (!schedule.whole)
         return;
     const exvi_flight_stats *flights = exvi_flight_stats_get();
@@ -428,6 +430,7 @@ void exvi_schedule_uninstall(void)
     if (!schedule.installed)
         return;
     abandon(EXVI_FALLBACK_CANCELLED);
+    exvi_arenas_rest();
     leave_to_stock(NULL);
     schedule.installed = false;
     Py_ssize_t at = callback_index();

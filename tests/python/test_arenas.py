@@ -74,3 +74,43 @@ for size in (MB, 2 * MB):
     for start in again + [start for start in starts if start not in freed]:
         free(allocator.context, start, size)
 """)
+
+
+def test_split_pages_are_mended(python):
+    """What is written beside a search splits huge pages; afterwards they are whole again, and no thread is left."""
+    python.program("""
+def huge():
+    with open('/proc/self/smaps_rollup') as file:
+        return next(int(line.split()[1]) for line in file if line.startswith('AnonHugePages'))
+def threads():
+    return len(os.listdir('/proc/self/task'))
+before = threads()
+gc.disable()
+exuvia.install("background", pause_budget_ms=0.001)
+keep = [[i] for i in range(1000000)]
+whole = huge()
+if whole < 60000:
+    sys.exit(0) # a system without huge pages
+assert exuvia.start_collection()
+for item in keep:
+    item[0] = None
+split = huge()
+assert split < whole // 2, (whole, split)
+exuvia.finish_collection()
+end = time.monotonic() + 20
+while huge() < whole - whole // 8:
+    assert time.monotonic() < end, (whole, split, huge())
+    time.sleep(0.01)
+for i in range(20):
+    exuvia.start_collection()
+    exuvia.finish_collection()
+    if os.fork() == 0:
+        assert threads() == 1
+        os._exit(0)
+    assert os.wait()[1] == 0
+exuvia.uninstall()
+end = time.monotonic() + 5
+while threads() != before:
+    assert time.monotonic() < end
+    time.sleep(0.01)
+""", install=False, options=("-W", "error"))
