@@ -44,6 +44,9 @@ bool exvi_layout_probe(exvi_layout *layout, exvi_report *report);
 /* 3.12: an automatic collection may begin inside another one. */
 #define EXVI_LAYOUT_NESTS (PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000)
 
+/* Before 3.12 all interpreters share one GIL. */
+#define EXVI_LAYOUT_ONE_GIL (PY_VERSION_HEX < 0x030c0000)
+
 /* Bytes between the block's begin and an object of this type. */
 static inline size_t exvi_layout_before(const PyTypeObject *type)
 {

@@ -196,12 +196,24 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* All state is the main interpreter's. From 3.12 on one with a GIL of its own is refused before it gets here. */
+static int refuse_others(PyObject *module)
+{
+    (void)module;
+    if (PyInterpreterState_Get() == PyInterpreterState_Main())
+        return 0;
+    PyErr_SetString(PyExc_ImportError, "exuvia is for the main interpreter, not for a sub-interpreter");
+    return -1;
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)refuse_others}, {0, NULL}};
+
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "exuvia._core", .m_size = -1, .m_methods = methods,
+    PyModuleDef_HEAD_INIT, .m_name = "exuvia._core", .m_methods = methods, .m_slots = slots,
 };
 
 PyMODINIT_FUNC PyInit__core(void);
 PyMODINIT_FUNC PyInit__core(void)
 {
-    return PyModule_Create(&definition);
+    return PyModuleDef_Init(&definition);
 }

@@ -3,7 +3,8 @@
  *
  * Bits lie in tables of 256 KiB, each for 32 MiB of address space, made when the first block in it is freed; pages of
  * a table are resident only where blocks were freed. A bit is set by a plain store into its byte: the GIL orders the
- * main interpreter's frees, and interpreters with a GIL of their own have pools, hence bytes, of their own.
+ * main interpreter's frees. Beside interpreters that may have a GIL of their own it is not begun to observe; one that
+ * comes later has pools, hence bytes, of its own, and the tables stay until it is gone.
  *
  * Where somebody stands above us when we stop, our functions stay in the chain and only pass on; `stranded` remembers
  * it.
@@ -127,6 +128,13 @@ static bool enter_chain(void)
     return true;
 }
 
+/* An interpreter with a GIL of its own frees while we, under ours, begin and end: it might be about to write a record.
+ * The main interpreter is the oldest, so the last of the list. */
+static bool is_alone(void)
+{
+    return EXVI_LAYOUT_ONE_GIL || PyInterpreterState_Head() == PyInterpreterState_Main();
+}
+
 static void drop_records(void)
 {
     if (!watch.directory)
@@ -141,6 +149,9 @@ static void drop_records(void)
 bool exvi_stale_start(void)
 {
     watch.lost = false;
+    if (!is_alone())
+        return false;
+    drop_records();
     watch.directory = exvi_map(sizeof *watch.directory, exvi_page_size());
     if (!watch.directory)
         return false;
@@ -160,7 +171,8 @@ void exvi_stale_stop(void)
     } else if (watch.own.free) {
         watch.stranded = true;
     }
-    drop_records();
+    if (is_alone())
+        drop_records();
 }
 
 bool exvi_stale_accurate(void)

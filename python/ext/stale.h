@@ -17,7 +17,8 @@
 
 #include <stddef.h>
 
-/* Begin to observe, with nothing recorded. False: no memory, or another allocator hides addresses from us. */
+/* Begin to observe, with nothing recorded. False: no memory, another allocator hides addresses from us, or there is an
+ * interpreter that may have a GIL of its own. */
 bool exvi_stale_start(void);
 
 /* End: the original allocator is put back where that is possible without hurting others; records are dropped. */
