@@ -87,7 +87,7 @@ void exvi_log_forked(void)
     if (sink.owner == exvi_own_pid())
         return;
     sink.owner = exvi_own_pid();
-    sink.asked = sink.helped = sink.held = false; /* the queue and the thread may have been the parent's */
+    sink.asked = sink.helped = false; /* the queue and the thread may have been the parent's */
     sink.end = (exvi_log_end){0};
     if (sink.path)
         exvi_record_keep(true);

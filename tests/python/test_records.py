@@ -462,10 +462,10 @@ for i in range(4):
         for i in range(20):
             gc.collect()
         exuvia.collect()
-        raise SystemExit
+        raise SystemExit(any(record.kind == 'failed' for record in exuvia.stats().collections))
     pids.append(pid)
 for pid in pids:
-    os.waitpid(pid, 0)
+    assert os.waitpid(pid, 0)[1] == 0, 'what its parent has in flight has not failed'
 exuvia.finish_collection()
 print(os.getpid(), *pids)
 """)
