@@ -57,6 +57,35 @@ assert dead(references) == 100
 """)
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_users_own_collection_in_flight(python, when):
+    """It does all by itself, and nothing is searched for or proven a second time."""
+    python.program(f"""
+gc.disable()
+keep = [[i] for i in range(200000)]
+references = make_cycles(1000)
+assert exuvia.start_collection()
+if {when!r} == 'after':
+    assert wait_for_answer() == 2
+assert gc.collect() >= 2000
+assert dead(references) == 1000
+assert _core.poll()[0] == 0 and children() == []
+assert fallbacks() == {{'full-collection': 1}}, fallbacks()
+""")
+
+
+def test_candidates_come_in_batches(python):
+    python.program("""
+exuvia.install('background', 1)
+gc.disable()
+references = make_cycles(100000)
+exuvia.collect()
+assert dead(references) == 100000
+last = exuvia.stats().last
+assert last.unreachable >= 200000 and last.batches >= 5, last   # the first are of 4096, and at most double
+""")
+
+
 def test_frozen_in_flight(python):
     python.program("""
 gc.disable()
@@ -284,6 +313,8 @@ for reference in references[:500]:
     del node
 again = [Node() for _ in range(500)]
 exuvia.finish_collection()
+# What stops takes our observer away with it, what starts stands above it.
+assert fallbacks() == ({{}} if change == 'start' else {{'allocator': 1}}), fallbacks()
 tracemalloc.stop()
 for _ in range(3):
     more = make_cycles(100)
