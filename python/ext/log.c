@@ -20,6 +20,7 @@
 
 enum { LINE = 1024 }; /* some 450 bytes are used */
 #define PATIENCE_NS UINT64_C(1000000000)
+#define LOOK_NS UINT64_C(200000)
 
 static struct {
     const exvi_layout *layout;
@@ -120,8 +121,8 @@ static void help(void *unused)
 {
     (void)unused;
     PyGILState_STATE state = PyGILState_Ensure();
-    sink.helped = false;
     exvi_log_write();
+    sink.helped = false;
     PyGILState_Release(state);
 }
 
@@ -155,9 +156,20 @@ bool exvi_log_open(const exvi_layout *layout, const char *path)
     return true;
 }
 
+/* The interpreter must not end before our thread has had its turn. */
+static void wait_for_help(void)
+{
+    while (sink.helped) {
+        Py_BEGIN_ALLOW_THREADS
+        exvi_sleep_ns(LOOK_NS);
+        Py_END_ALLOW_THREADS
+    }
+}
+
 exvi_log_end exvi_log_close(void)
 {
     exvi_log_forked();
+    wait_for_help();
     if (sink.path) {
         write_waiting();
         sink.end.missing += exvi_record_lost();

@@ -14,7 +14,7 @@ from exuvia._install import (
     start_collection,
     uninstall,
 )
-from exuvia._stats import Collection, Pauses, Stats, stats
+from exuvia._stats import Collection, Pauses, Stats, Totals, stats
 from exuvia._timer import collect_every, collect_when_idle
 
 __version__ = "0.1.0"
@@ -23,6 +23,7 @@ __all__ = [
     "Collection",
     "Pauses",
     "Stats",
+    "Totals",
     "Unsupported",
     "collect",
     "collect_every",
