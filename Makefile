@@ -12,6 +12,7 @@ help:
 	@echo 'make test                 install what is missing, build, run all tests'
 	@echo 'make test-cpython         CPython own tests, both ways, on each interpreter [ARGS: --resume, modules]'
 	@echo 'make test-matrix          the same and ours on the interpreters of Debian testing, in a root of their own'
+	@echo 'make soak SECONDS=180     mixed work for so long under Exuvia and stock: memory flat, nothing lost or left'
 	@echo 'make bench                measure against other allocators, a collector and CPython'
 	@echo 'make install PREFIX=DIR   header, libraries, pkg-config and CMake packages [$(PREFIX)]'
 	@echo 'make docs                 API reference from the header, into $(BUILD)/docs'
@@ -43,6 +44,13 @@ test-cpython:
 
 test-matrix:
 	@tools/test-matrix $(BUILD)/matrix $(ARGS)
+
+soak:
+	@tools/setup build test python
+	@tools/configure $(BUILD)/main
+	@ninja -C $(BUILD)/main src/libexuvia.a
+	@EXUVIA_INTERPRETERS=$$($(PYTHON) tools/interpreters.py build $(BUILD)/main $(BUILD)/python $(ARGS)) \
+		SOAK_SECONDS=$(or $(SECONDS),180) $(PYTHON) -m pytest -q -p no:cacheprovider tests/python/test_soak.py
 
 stress:
 	@tools/setup build test
@@ -87,4 +95,4 @@ install:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: help demo test test-cpython test-matrix stress sanitize valgrind fuzz bench docs install clean
+.PHONY: help demo test test-cpython test-matrix soak stress sanitize valgrind fuzz bench docs install clean
