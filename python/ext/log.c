@@ -1,11 +1,11 @@
 /*
  * log: see log.h.
  *
- * `asked` keeps the interpreter's short queue of calls from filling with ours. Finalizers and the callbacks of others run
- * Python code, whose safe points are not ours. A call that comes from a finalizer writes nothing, for the end of that
- * collection asks again: it would be called at every safe point until then; one that comes from a callback behind ours, after we have asked for the last time, puts itself
- * back into the queue. Where the main thread does not come to a safe point for a second, the next collection, which is
- * another thread's, starts a thread that writes once and ends.
+ * `asked` keeps the interpreter's short queue of calls from filling with ours. Finalizers and the callbacks of others
+ * run Python code, whose safe points are not ours. A call that comes from a finalizer writes nothing, for the end of
+ * that collection asks again: it would be called at every safe point until then. One that comes from a callback behind
+ * ours, after we have asked for the last time, puts itself back into the queue. Where the main thread does not come to
+ * a safe point for a second, the next collection, which is another thread's, starts a thread that writes once and ends.
  */
 #include "log.h"
 

@@ -32,7 +32,7 @@ class _Numbers:
     relinked: int
     """Candidates given to a young collection for proof."""
     unreachable: int
-    """Objects found unreachable: collected and uncollectable. With candidates, all that those young collections found."""
+    """Objects found unreachable, the uncollectable too. With candidates: all that those young collections found."""
     uncollectable: int
     """Of them those that could not be freed and are in gc.garbage."""
 
@@ -49,8 +49,8 @@ class Collection(_Numbers):
     number: int
     """1, 2, ... in this process."""
     kind: str
-    """"background" from a snapshot, "trial" that of an installation, "failed" a snapshot that was given up, "inplace" by
-    CPython because its rule held, "user" by CPython because the program called gc.collect()."""
+    """From a snapshot: "background", "trial" (of an installation), "failed" (given up). By CPython: "inplace" because
+    its rule held, "user" because the program called gc.collect()."""
     reason: str | None
     """Why it failed, or what left it to CPython: a key of Stats.fallbacks. None: nothing special."""
     time: float

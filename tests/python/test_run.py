@@ -167,8 +167,7 @@ def test_the_console_says_cause_and_cure(python, words, cause):
     done = python.command("-m", "exuvia", *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: exuvia") and "Traceback" not in done.stderr
-    assert cause in done.stderr.replace("choose from run, doctor, bench", "choose from 'run', 'doctor', 'bench'").replace(
-        "choose from auto, background, inline, stress", "choose from 'auto', 'background', 'inline', 'stress'")
+    assert cause.replace("'", "") in done.stderr.replace("'", ""), "versions differ in what they quote"
 
 
 def test_version_and_help(python):
