@@ -44,7 +44,7 @@ def write(path: str, results: list[dict[str, Any]]) -> None:
         plot.scatter(places, values, size=2, marker="circle", alpha=0.6)
         parts.append(plot)
         if "exuvia" in result:
-            buckets = result["exuvia"]["pauses"]["buckets"]
+            buckets = result["exuvia"]["pauses"]["all"]["buckets"]
             limits = [2 ** (i + 10) / 1e6 for i in range(len(buckets))]
             bars = figure(title="exuvia: stops by length", width=1100, height=220, x_axis_type="log",
                           x_axis_label="ms", y_axis_label="stops")
