@@ -12,6 +12,9 @@ help:
 	@echo 'make test                 install what is missing, build, run all tests'
 	@echo 'make test-cpython         CPython own tests, both ways, on each interpreter [ARGS: --resume, modules]'
 	@echo 'make test-matrix          the same and ours on the interpreters of Debian testing, in a root of their own'
+	@echo 'make test-programs         programs from PyPI with their own tests, plain and under Exuvia [ARGS: names]'
+	@echo 'make test-page             the page of the pause benchmark, looked at in a headless browser'
+	@echo 'make bench-pyperformance   a dozen programs of pyperformance, plain and with Exuvia installed'
 	@echo 'make soak SECONDS=180     mixed work for so long under Exuvia and stock: memory flat, nothing lost or left'
 	@echo 'make bench                measure against other allocators, a collector and CPython'
 	@echo 'make install PREFIX=DIR   header, libraries, pkg-config and CMake packages [$(PREFIX)]'
@@ -44,6 +47,24 @@ test-cpython:
 
 test-matrix:
 	@tools/test-matrix $(BUILD)/matrix $(ARGS)
+
+test-programs:
+	@tools/setup build python venv
+	@tools/configure $(BUILD)/main
+	@ninja -C $(BUILD)/main src/libexuvia.a
+	@tools/test-programs $(BUILD)/main $(BUILD)/python $(BUILD)/programs $(PYTHON) $(ARGS)
+
+test-page:
+	@tools/setup build python venv browser
+	@tools/configure $(BUILD)/main
+	@ninja -C $(BUILD)/main src/libexuvia.a
+	@tools/test-page $(BUILD)/main $(BUILD)/page $(PYTHON)
+
+bench-pyperformance:
+	@tools/setup build python venv
+	@tools/configure $(BUILD)/main --buildtype=release
+	@ninja -C $(BUILD)/main src/libexuvia.a
+	@tools/bench-pyperformance $(BUILD)/main $(BUILD)/pyperformance $(PYTHON) $(ARGS)
 
 soak:
 	@tools/setup build test python
@@ -95,4 +116,4 @@ install:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: help demo test test-cpython test-matrix soak stress sanitize valgrind fuzz bench docs install clean
+.PHONY: help demo test test-cpython test-matrix test-programs test-page bench-pyperformance soak stress sanitize valgrind fuzz bench docs install clean

@@ -108,6 +108,10 @@ def main(objects: int, configurations: list[str], html: str | None, json_file: s
         problem = unknown[0] + " is no configuration" if unknown else "at least 1000 objects"
         print(f"exuvia bench: {problem}", file=sys.stderr)
         return 2
+    if html:
+        from exuvia.bench import page
+
+        page.check(html)
     results: list[dict[str, Any]] = []
     requests = 0
     for name in sorted(configurations, key=CONFIGURATIONS.index):
@@ -123,7 +127,5 @@ def main(objects: int, configurations: list[str], html: str | None, json_file: s
             json.dump([{**figures(result), "configuration": result["configuration"], "objects": objects,
                         "requests": result["requests"]} for result in results], file, indent=2)
     if html:
-        from exuvia.bench import page
-
         page.write(html, results)
     return 0

@@ -76,6 +76,7 @@ class Stops:
 
     def __init__(self) -> None:
         self.longest = self.total = self.full = 0
+        self.each = array.array("Q")
         self.began = 0
         gc.callbacks.insert(0, self.start)
         gc.callbacks.append(self.stop)
@@ -89,6 +90,7 @@ class Stops:
             took = time.perf_counter_ns() - self.began
             self.longest = max(self.longest, took)
             self.total += took
+            self.each.append(took)
             self.full += info["generation"] == 2
 
 
@@ -124,6 +126,7 @@ def run(configuration: str, objects: int, requests: int, full: int) -> dict[str,
     for number in range(WARM_UP):
         service.answer(number)
     stops.longest = stops.total = stops.full = 0
+    del stops.each[:]
     limit = requests or 100_000_000
     latencies = array.array("Q")
     cpu = cpu_seconds()
@@ -147,6 +150,7 @@ def run(configuration: str, objects: int, requests: int, full: int) -> dict[str,
             pass
         result["exuvia"] = exuvia.stats().as_dict()
     result["latencies_ns"] = latencies.tolist()
+    result["stops_ns"] = stops.each.tolist()
     return result
 
 
