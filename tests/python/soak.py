@@ -337,17 +337,18 @@ def main():
     asyncio.run(asyncio.sleep(0))            # what is made once: modules, handlers
     before, blocks = held(), sys.getallocatedblocks()
     rounds, samples = work(seconds, random.Random(seed))
+    exuvia = sys.modules.get("exuvia")
+    collections = gc.get_stats()[2]["collections"] + (exuvia.stats().completed if exuvia else 0)
     collect()
     Finalized.saved.clear()
     collect()
     end = time.monotonic() + 5
     while held() != before and time.monotonic() < end:   # a thread that was joined may be listed for a moment
         time.sleep(0.01)
-    exuvia = sys.modules.get("exuvia")
     print(json.dumps({
         "rounds": rounds, "samples": samples, "before": before, "after": held(), "born": born.value,
         "died": died.value, "alive": len(watched), "to_finalize": to_finalize.value, "finalized": finalized.value,
-        "collections": gc.get_stats()[2]["collections"], "garbage": len(gc.garbage),
+        "collections": collections, "garbage": len(gc.garbage),
         "blocks": (blocks, sys.getallocatedblocks()), "memory": memory(),
         "exuvia": exuvia.stats().as_dict() if exuvia else None}))
 

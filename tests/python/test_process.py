@@ -206,7 +206,7 @@ def running():
             if int(parent) == os.getpid() and state not in "ZX":
                 found.append(name)
     return found
-end = time.monotonic() + 1
+end = time.monotonic() + 5
 while running() and time.monotonic() < end:
     time.sleep(0.01)
 print(running())

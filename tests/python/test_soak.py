@@ -48,11 +48,11 @@ def test_soak(python):
     ours = report["exuvia"]
     failures = {name: count for name, count in ours["fallbacks"].items() if count}
     assert set(failures) <= EXPECTED, failures
-    assert ours["completed"] >= 2 + SECONDS / 60, (ours["completed"], failures)
+    assert report["collections"] >= 2 + SECONDS / 120, "full ones during the work, of either kind"
+    assert ours["completed"] >= 3
     if min(len(stock["samples"]), len(report["samples"])) >= 4: # otherwise there is no telling
-        for field in (SIZE, RESIDENT):
-            grown = growth(report, field), growth(stock, field)
-            assert grown[0] <= 0.1 + max(0, grown[1]), (field, grown)
-    assert report["memory"][0] < report["samples"][0][SIZE] + 200e6, "address space"
+        grown = growth(report, RESIDENT), growth(stock, RESIDENT)
+        assert grown[0] <= 0.1 + max(0, grown[1]), grown
+    assert report["memory"][0] < report["samples"][0][SIZE] + 200e6, "address space: a search needs 50 MB of it"
     assert middle(report, RESIDENT) <= 1.6 * middle(stock, RESIDENT)
     assert middle(report, LIVING) <= 2 * middle(stock, LIVING), "objects that live, or wait to be found dead"
