@@ -1,0 +1,33 @@
+"""Which programs from PyPI are tested with their own test suites, and which part of a suite that is too long.
+
+`needs` is what their tests import besides. A suite that wheels do not carry comes from the source package. A part is
+chosen so that it takes a few minutes under plain Python, and several times that with a snapshot after every collection
+of generation 1; `chosen` says which.
+"""
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    name: str
+    arguments: tuple
+    needs: tuple = ()
+    from_source: bool = False
+    chosen: str = "all"
+
+
+PROGRAMS = (
+    Program("attrs", ("tests",), ("hypothesis", "cloudpickle", "pympler"), from_source=True),
+    Program("starlette", ("tests",),
+            ("starlette[full]", "trio", "httpx2[zstd]", "blockbuster", "importlib-metadata", "opentelemetry-sdk",
+             "pytest-codspeed"), from_source=True),
+    Program("networkx", ("--pyargs", "networkx"), ("numpy", "scipy", "pandas")),
+    Program("sqlalchemy", ("test/base", "test/engine/test_pool.py", "test/orm/test_cycles.py",
+                           "test/orm/test_session.py", "test/orm/test_unitofwork.py", "--db", "sqlite"),
+            ("greenlet", "aiosqlite"), from_source=True, chosen="base, pool, sessions, units of work, cycles"),
+    Program("numpy", ("--pyargs", "numpy._core.tests.test_dtype", "numpy._core.tests.test_nditer",
+                      "numpy._core.tests.test_regression", "numpy._core.tests.test_records"),
+            ("hypothesis",), chosen="dtype, nditer, regression, records"),
+    Program("pandas", ("--pyargs", "pandas.tests.frame.test_constructors", "pandas.tests.groupby.test_groupby"),
+            ("hypothesis",), chosen="constructors of frames, groupby"),
+)
