@@ -39,7 +39,7 @@ REPEATS = 3
 MODES = ("plain", "exuvia")
 STRESS = ["-m", "exuvia", "run", "--mode", "stress"]
 TIMED_OUT = -1000
-LINE = re.compile(r"^(\w+) \(([\w.<>]+)\)")
+LINE = re.compile(r"^(\w+) \(([A-Za-z_][\w.<>]*)\)")  # not a program's own "Child (4711)"
 END = re.compile(r"(ok|FAIL|ERROR|skipped.*|expected failure|unexpected success)$")
 
 

@@ -8,6 +8,7 @@ What it is for. ... noise
 that takes a line of its own ... skipped 'no reason'
 test_three (test.test_x.Group.test_three) ... FAIL
   test_three (test.test_x.Group.test_three) [part] ... ok
+Child (4711) says that all is ... ok
 test_four (test.test_x.Group.test_four) ... expected failure
 FAIL: test_three (test.test_x.Group.test_three)
 """
