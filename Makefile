@@ -62,9 +62,9 @@ test-page:
 
 bench-pyperformance:
 	@tools/setup build python venv
-	@tools/configure $(BUILD)/main --buildtype=release
-	@ninja -C $(BUILD)/main src/libexuvia.a
-	@tools/bench-pyperformance $(BUILD)/main $(BUILD)/pyperformance $(PYTHON) $(ARGS)
+	@tools/configure $(BUILD)/release -Dtests=disabled -Dexamples=false --buildtype=release
+	@ninja -C $(BUILD)/release src/libexuvia.a
+	@tools/bench-pyperformance $(BUILD)/release $(BUILD)/pyperformance $(PYTHON) $(ARGS)
 
 soak:
 	@tools/setup build test python
