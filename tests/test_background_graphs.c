@@ -230,15 +230,6 @@ static uint64_t hostile_word(world *w, const world *other, uint64_t right)
     }
 }
 
-/* Steps of any length: with no time at all, what one step dooms waits for the next ones. */
-static void change_budget(world *w)
-{
-    exv_policy policy;
-    exv_get_policy(w->heap, &policy);
-    policy.pause_budget_ns = world_random(w, 2) ? 0 : 1000 * (uint64_t)world_random(w, 10000);
-    exv_set_policy(w->heap, &policy);
-}
-
 /* Wait for the answer, and spoil it. */
 static void spoil(world *w, const world *other)
 {
@@ -271,7 +262,6 @@ static void test_hostile_answers(void **state)
     steps(&other, 500);
     for (size_t flight = 0; flight < world_scale(600); flight++) {
         steps(&w, 1 + world_random(&w, 200));
-        change_budget(&w);
         take_off(&w);
         steps(&w, world_random(&w, 100));
         if (w.heap->flight.active && w.heap->flight.taken == 0)

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "object.h"
-
 static void *get_zeroed(size_t count, size_t size)
 {
     void *memory = calloc(count, size);
@@ -238,7 +236,7 @@ void world_freeze(world *w, bool frozen)
     for (uint32_t id = 0; id < w->used; id++) {
         world_node *node = &w->node[id];
         node->excused = node->object != NULL;
-        if (!node->object || !node->tracked || exvi_header_of(node->object)->flags & EXVI_UNREACHABLE)
+        if (!node->object || !node->tracked || !exv_gc_is_tracked(node->object))
             continue; /* the last: a step doomed it, and left the clearing to the next; it may be rescued yet */
         node->generation = frozen || node->frozen ? EXV_GENERATIONS - 1 : node->generation;
         node->frozen = frozen;

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "object.h"
+
 _Noreturn void world_fail(const world *w, const char *file, int line, const char *condition)
 {
     fprintf(stderr, "%s:%d: %s does not hold; seed %llu, %llu objects made\n", file, line, condition,
@@ -231,8 +233,8 @@ static void note_garbage(world *w)
         uint32_t id = ((const world_payload *)item)->id;
         WORLD_CHECK(w, w->node[id].object == item);
         world_gain(w, id);
-        w->node[id].tracked = true; /* again, whatever was done to it while it was doomed */
-        w->node[id].frozen = false;
+        w->node[id].tracked = true; /* again, unless the program did so while it was doomed; then it may be frozen */
+        w->node[id].frozen = exvi_header_of(item)->flags & EXVI_FROZEN;
         w->garbage[w->garbage_count++] = id;
     }
 }
