@@ -112,16 +112,15 @@ static void hold(exv_heap *heap, exvi_doomed *doomed)
 {
     exvi_cycle *cycle = &heap->collector.cycle;
     exv_assert(doomed->count == 0);
+    heap->collector.unreachable += cycle->count;
     void **found = cycle->found;
     size_t room = cycle->found_room;
     cycle->found = doomed->object;
     cycle->found_room = doomed->room;
     *doomed = (exvi_doomed){.object = found, .room = room, .count = cycle->count};
     for (size_t i = 0; i < doomed->count; i++) {
-        exvi_header *header = exvi_header_of(found[i]);
-        header->refcount++;
-        heap->collector.unreachable += !(header->flags & EXVI_UNREACHABLE);
-        header->flags |= EXVI_UNREACHABLE;
+        exvi_header_of(found[i])->refcount++;
+        exvi_header_of(found[i])->flags |= EXVI_UNREACHABLE;
     }
 }
 
