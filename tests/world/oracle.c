@@ -253,6 +253,7 @@ static size_t note_survivors(world *w)
             continue; /* or a flight is not done with it */
         node->doomed = false;
         node->tracked = true;
+        node->frozen = exvi_header_of(node->object)->flags & EXVI_FROZEN; /* tracked and frozen while it was doomed */
         node->generation = 0;
         uncollectable += world_is_stubborn(node->shape);
         WORLD_CHECK(w, node->cleared || world_is_stubborn(node->shape));
