@@ -107,20 +107,22 @@ exvi_cycle_end exvi_collect_search(exv_heap *heap, bool (*stop)(void *arg), void
 
 /* ----------------------------------------- from unreachable to doomed */
 
-/* Move what was found into the doomed list, and hold it. */
+/* Move what was found into the doomed list, and hold it. The flag is there already when a flight has released an object
+ * that lives on, the program tracks it, and this is a collection in place. */
 static void hold(exv_heap *heap, exvi_doomed *doomed)
 {
     exvi_cycle *cycle = &heap->collector.cycle;
     exv_assert(doomed->count == 0);
-    heap->collector.unreachable += cycle->count;
     void **found = cycle->found;
     size_t room = cycle->found_room;
     cycle->found = doomed->object;
     cycle->found_room = doomed->room;
     *doomed = (exvi_doomed){.object = found, .room = room, .count = cycle->count};
     for (size_t i = 0; i < doomed->count; i++) {
-        exvi_header_of(found[i])->refcount++;
-        exvi_header_of(found[i])->flags |= EXVI_UNREACHABLE;
+        exvi_header *header = exvi_header_of(found[i]);
+        header->refcount++;
+        heap->collector.unreachable += !(header->flags & EXVI_UNREACHABLE);
+        header->flags |= EXVI_UNREACHABLE;
     }
 }
 

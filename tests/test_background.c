@@ -164,6 +164,38 @@ static void test_mending(void **state)
 }
 #endif
 
+/* Released by a step, but in a cycle that nothing can break; tracked again before the flight looks who lived on, and
+ * found by a collection in place. */
+static void test_released_and_tracked_again(void **state)
+{
+    enum { RINGS = 200 };
+    exv_heap *heap = *state;
+    exv_gc_disable(heap);
+    set_budget(heap, 0);
+    exv_list *garbage = exv_gc_get_garbage(heap);
+    for (int i = 0; i < RINGS; i++)
+        exv_decref(new_ring(heap, &rigid_type, 2, 0));
+    start(heap);
+    land(heap);
+    size_t in_place = 0;
+    while (exv_collect_poll(heap, NULL) == EXV_FLIGHT) {
+        const exvi_doomed *doomed = &heap->flight.doomed;
+        if (doomed->released < 2 || in_place > 0)
+            continue;
+        exv_track(doomed->object[0]);
+        exv_track(doomed->object[1]);
+        in_place += exv_collect(heap, 2); /* these two, and what the flight did not come to yet */
+    }
+    assert_true(in_place >= 2);
+    assert_int_equal(exv_list_size(garbage), 2 * RINGS);
+    assert_int_equal(heap->collector.unreachable, 0);
+    assert_sound(heap);
+    void *item;
+    for (ptrdiff_t i = 0; exv_list_get(garbage, i, &item) == EXV_OK; i++)
+        set_ref(item, 0, NULL);
+    exv_list_clear(garbage);
+}
+
 /* A full collection in place, when part of the garbage is in the midst of being cleared: each takes its own. */
 static void test_collection_in_place_meanwhile(void **state)
 {
@@ -480,6 +512,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         heap_test(test_one_flight),
         heap_test(test_small_steps),
+        heap_test(test_released_and_tracked_again),
 #ifndef EXVI_STRESS
         heap_test(test_mending),
 #endif
