@@ -137,15 +137,15 @@ static inline __attribute__((always_inline)) void for_dense(scan *s, member_fn *
 {
     const exvi_side *side = &s->cycle->side;
     for (size_t i = side->table_count; i-- > 0;) {
-        char *start = (char *)(side->tables[i] << EXVI_SIDE_TABLE_SHIFT);
+        uintptr_t start = side->tables[i] << EXVI_SIDE_TABLE_SHIFT;
         uint8_t *table = side->directory[side->tables[i]];
         for (size_t at = 0; at < EXVI_SIDE_TABLE_SIZE; at += 8) {
             if (at % PATIENCE == 0 && should_stop(s))
                 return;
             for (uint64_t set = exvi_side_members(table + at); set; set &= set - 1) {
                 size_t offset = at + exvi_side_first(set);
-                void *object = start + (offset << EXVI_SIDE_GRANULE_SHIFT);
-                __builtin_prefetch((char *)object + AHEAD);
+                void *object = (void *)(start + (offset << EXVI_SIDE_GRANULE_SHIFT));
+                __builtin_prefetch((void *)((uintptr_t)object + AHEAD));
                 s->walk = exvi_side_position(object);
                 s->walk_byte = table + offset;
                 each(s, object, table + offset);
@@ -266,8 +266,8 @@ static inline void reach(scan *s, edge to)
         return;
     }
     *to.byte = BLACK;
-    __builtin_prefetch((char *)to.object - 16);
-    __builtin_prefetch((char *)to.object + 32);
+    __builtin_prefetch((void *)((uintptr_t)to.object - 16));
+    __builtin_prefetch((void *)((uintptr_t)to.object + 32));
     s->cycle->stack[s->depth++] = to.object;
 }
 

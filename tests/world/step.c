@@ -374,13 +374,6 @@ void world_act_in_finalizer(world *w, uint32_t id)
     }
     case 5: world_track(w, id, false); break;
     case 6: world_track(w, id, false); world_track(w, id, true); break;
-    case 7:
-        if (w->mode == WORLD_WILD && w->depth < 3) { /* leads to something that may die in a moment */
-            uint32_t weak = world_new_weak(w, child == WORLD_NONE ? id : child, one_in(w, 2));
-            if (weak != WORLD_NONE)
-                world_put_root(w, some_root(w), weak);
-        }
-        break;
     default: break;
     }
     if (w->mode == WORLD_WILD)
