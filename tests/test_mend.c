@@ -14,22 +14,11 @@
 #include <cmocka.h>
 
 #include "arena.h"
+#include "huge.h"
 #include "mend.h"
 
 enum { PAGES = 24 };
 static const size_t SIZE = (size_t)PAGES * EXVI_HUGE_PAGE;
-
-static size_t huge_bytes(void)
-{
-    char line[512];
-    unsigned long kilobytes = 0;
-    FILE *file = fopen("/proc/self/smaps_rollup", "r");
-    assert_non_null(file);
-    while (fgets(line, sizeof line, file) && sscanf(line, "AnonHugePages: %lu kB", &kilobytes) != 1)
-        ;
-    fclose(file);
-    return kilobytes << 10;
-}
 
 /* Memory in huge pages that were all split; NULL: this system has none. */
 static char *new_split_memory(void)

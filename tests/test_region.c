@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "huge.h"
 #include "platform.h"
 #include "region.h"
 
@@ -372,18 +373,6 @@ static void test_sparse(void **state)
 }
 
 #ifndef EXVI_STRESS
-static size_t huge_bytes(void)
-{
-    char line[512];
-    unsigned long kilobytes = 0;
-    FILE *file = fopen("/proc/self/smaps_rollup", "r");
-    assert_non_null(file);
-    while (fgets(line, sizeof line, file) && sscanf(line, "AnonHugePages: %lu kB", &kilobytes) != 1)
-        ;
-    fclose(file);
-    return kilobytes << 10;
-}
-
 /* What a write beside a forked process split is whole again afterwards; what went back stays away. */
 static void test_mending(void **state)
 {
