@@ -233,13 +233,9 @@ static bool grow_stack(scan *s)
 {
     exvi_cycle *c = s->cycle;
     size_t room = c->stack_room ? 2 * c->stack_room : FIRST_STACK;
-    void **stack = exvi_map(room * sizeof *stack, exvi_page_size());
+    void **stack = exvi_map_larger(c->stack, c->stack_room * sizeof *stack, room * sizeof *stack);
     if (!stack)
         return false;
-    if (c->stack) {
-        memcpy(stack, c->stack, s->depth * sizeof *stack);
-        exvi_unmap(c->stack, c->stack_room * sizeof *stack);
-    }
     c->stack = stack;
     c->stack_room = room;
     return true;

@@ -8,21 +8,16 @@
 
 #include "die.h"
 
-#include <string.h>
-
 static const size_t STRETCH = (size_t)8 << 20;
 static const size_t FIRST_ROOM = 256;
 
 static bool grow(exvi_mender *mender)
 {
     size_t room = mender->room ? 2 * mender->room : FIRST_ROOM;
-    exvi_stretch *stretch = exvi_map(room * sizeof *stretch, exvi_page_size());
+    exvi_stretch *stretch =
+        exvi_map_larger(mender->stretch, mender->room * sizeof *stretch, room * sizeof *stretch);
     if (!stretch)
         return false;
-    if (mender->room) {
-        memcpy(stretch, mender->stretch, mender->count * sizeof *stretch);
-        exvi_unmap(mender->stretch, mender->room * sizeof *stretch);
-    }
     mender->stretch = stretch;
     mender->room = room;
     return true;

@@ -135,6 +135,16 @@ void exvi_unmap(void *start, size_t size)
         munmap(start, size);
 }
 
+void *exvi_map_larger(void *start, size_t size, size_t larger)
+{
+    void *moved = exvi_map(larger, exvi_page_size());
+    if (moved && size > 0) {
+        memcpy(moved, start, size);
+        exvi_unmap(start, size);
+    }
+    return moved;
+}
+
 bool exvi_purge(void *start, size_t size)
 {
     return !exvi_fault_hit(EXVI_FAULT_ADVISE) && EXVI_LINUX && madvise(start, size, MADV_DONTNEED) == 0;

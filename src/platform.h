@@ -26,6 +26,9 @@
 void *exvi_map(size_t size, size_t align);           /* private; NULL: no memory */
 void *exvi_map_shared(size_t size);                  /* anonymous, seen by a snapshot child too */
 void exvi_unmap(void *start, size_t size);
+
+/* A larger mapping in the place of one, or of NULL and 0, with what that held. NULL: no memory, and that one stays. */
+void *exvi_map_larger(void *start, size_t size, size_t larger);
 bool exvi_purge(void *start, size_t size);           /* resident pages go back; reads as zero */
 bool exvi_advise_huge(void *start, size_t size);     /* wish for 2 MiB pages */
 bool exvi_advise_small(void *start, size_t size);    /* wish for none: what was purged is not filled up again */

@@ -153,13 +153,10 @@ static bool make_room(exvi_regions *regions)
     if (regions->count < regions->room)
         return true;
     size_t room = regions->room ? 2 * regions->room : FIRST_ROOM;
-    exvi_region **sorted = exvi_map(room * sizeof *sorted, exvi_page_size());
+    exvi_region **sorted =
+        exvi_map_larger(regions->sorted, regions->room * sizeof *sorted, room * sizeof *sorted);
     if (!sorted)
         return false;
-    if (regions->room) {
-        memcpy(sorted, regions->sorted, regions->count * sizeof *sorted);
-        exvi_unmap(regions->sorted, regions->room * sizeof *sorted);
-    }
     regions->sorted = sorted;
     regions->room = room;
     return true;

@@ -9,8 +9,6 @@
 #include "die.h"
 #include "platform.h"
 
-#include <string.h>
-
 #define DIRECTORY_ENTRIES ((size_t)1 << (EXVI_ADDRESS_BITS - EXVI_SIDE_TABLE_SHIFT))
 #define DIRECTORY_SIZE (DIRECTORY_ENTRIES * sizeof(uint8_t *))
 #define TABLES_SIZE (DIRECTORY_ENTRIES * sizeof(uintptr_t))
@@ -50,13 +48,9 @@ static uint8_t *add_table(exvi_side *side, uintptr_t number)
 static bool grow_list(exvi_side *side)
 {
     size_t room = side->room ? 2 * side->room : FIRST_ROOM;
-    void **list = exvi_map(room * sizeof *list, exvi_page_size());
+    void **list = exvi_map_larger(side->list, side->room * sizeof *list, room * sizeof *list);
     if (!list)
         return false;
-    if (side->list) {
-        memcpy(list, side->list, side->members * sizeof *list);
-        exvi_unmap(side->list, side->room * sizeof *list);
-    }
     side->list = list;
     side->room = room;
     return true;

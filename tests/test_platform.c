@@ -73,6 +73,23 @@ static void test_map_refuses_the_impossible(void **state)
     }
 }
 
+static void test_map_larger_moves_or_leaves(void **state)
+{
+    (void)state;
+    unsigned char *start = exvi_map_larger(NULL, 0, 4096);
+    assert_non_null(start);
+    start[0] = 1;
+    start[4095] = 2;
+    unsigned char *larger = exvi_map_larger(start, 4096, 3 * 4096);
+    assert_non_null(larger);
+    assert_int_equal(larger[0], 1);
+    assert_int_equal(larger[4095], 2);
+    assert_int_equal(larger[4096], 0);
+    assert_null(exvi_map_larger(larger, 3 * 4096, SIZE_MAX));
+    assert_int_equal(larger[0], 1);
+    exvi_unmap(larger, 3 * 4096);
+}
+
 static void test_purge(void **state)
 {
     (void)state;
@@ -828,6 +845,7 @@ int main(void)
         cmocka_unit_test(test_map_is_aligned_and_zero),
         cmocka_unit_test(test_map_holds_what_was_asked),
         cmocka_unit_test(test_map_refuses_the_impossible),
+        cmocka_unit_test(test_map_larger_moves_or_leaves),
         cmocka_unit_test(test_purge),
         cmocka_unit_test(test_protect),
         cmocka_unit_test(test_advise_huge),
