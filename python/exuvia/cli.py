@@ -66,12 +66,27 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> a
     return run
 
 
+def _add_pause(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    pause = kinds.add_parser("pause", help="how long requests wait for the collector",
+                             description="One service with many live objects under stock collection, Exuvia, "
+                                         "gc.freeze() and gc.disable(): how long its requests wait.")
+    pause.add_argument("--objects", type=_objects, default=1_000_000, metavar="N",
+                       help="live container objects, at least 1000 (1e6); some 0.3 GB of memory for a million")
+    pause.add_argument("--workload", choices=["write", "read"], default="write",
+                       help="write (default): requests replace objects all over the heap; read: they only read, and "
+                            "full collections are begun by hand")
+    pause.add_argument("--html", metavar="FILE", help="a page that shows every request; needs the extra `report`")
+    pause.add_argument("--json", metavar="FILE", help="the numbers")
+    pause.add_argument("--configurations", type=_configurations, default="stock,exuvia,freeze,disable", metavar="NAMES",
+                       help="which of stock, exuvia, freeze, disable, with commas between (all)")
+
+
 def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     """The whole, and the one of `run`."""
     import exuvia
 
     parser = argparse.ArgumentParser(prog="exuvia", description="Full collections that do not stop the program.",
-                                     epilog="exuvia run --help, exuvia bench pause --help: their options")
+                                     epilog="exuvia run --help, exuvia bench pause --help and so on: their options")
     parser.add_argument("--version", action="version", version=f"exuvia {exuvia.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="run | doctor | bench")
     run = _add_run(commands)
@@ -79,16 +94,14 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
                         description="Every check of this interpreter and this system: ok, or what is missing and what "
                                     "happens then. Status 1: Exuvia cannot be installed here.")
     bench = commands.add_parser("bench", help="measure")
-    kinds = bench.add_subparsers(dest="kind", required=True, metavar="pause")
-    pause = kinds.add_parser("pause", help="how long requests wait for the collector",
-                             description="One service with many live objects under stock collection, Exuvia, "
-                                         "gc.freeze() and gc.disable(): how long its requests wait.")
-    pause.add_argument("--objects", type=_objects, default=1_000_000, metavar="N",
-                       help="live container objects, at least 1000 (1e6); some 0.3 GB of memory for a million")
-    pause.add_argument("--html", metavar="FILE", help="a page that shows every request; needs the extra `report`")
-    pause.add_argument("--json", metavar="FILE", help="the numbers")
-    pause.add_argument("--configurations", type=_configurations, default="stock,exuvia,freeze,disable", metavar="NAMES",
-                       help="which of stock, exuvia, freeze, disable, with commas between (all)")
+    kinds = bench.add_subparsers(dest="kind", required=True, metavar="pause | costs")
+    _add_pause(kinds)
+    costs = kinds.add_parser("costs", help="import, installation, and the pages of a forked worker",
+                             description="What Exuvia costs besides its stops: the time of import and installation, and "
+                                         "how much a full collection writes in a forked worker, beside stock's.")
+    costs.add_argument("--objects", type=_objects, default=1_000_000, metavar="N",
+                       help="live container objects of the worker, at least 1000 (1e6)")
+    costs.add_argument("--json", metavar="FILE", help="the numbers")
     return parser, run
 
 
@@ -130,7 +143,11 @@ def main(arguments: list[str] | None = None) -> None:
         from exuvia import doctor
 
         sys.exit(doctor.main())
+    elif options.kind == "costs":
+        from exuvia.bench import costs
+
+        costs.main(options.objects, options.json)
     else:
         from exuvia.bench import pause
 
-        sys.exit(pause.main(options.objects, options.configurations, options.html, options.json))
+        pause.main(options.objects, options.workload, options.configurations, options.html, options.json)

@@ -159,7 +159,8 @@ gc.get_threshold = lambda: (1, 2, 3)    # as if the fields were elsewhere
     (["bench", "pause", "--objects", "nan"], "not 'nan'"),
     (["bench", "pause", "--objects", "inf"], "not 'inf'"),
     (["bench", "pause", "--configurations", "stock,x"], "'x' is none of stock, exuvia, freeze, disable"),
-    (["bench"], "pause"),
+    (["bench", "pause", "--workload", "x"], "'write', 'read'"),
+    (["bench"], "pause | costs"),
     (["nonsense"], "'run', 'doctor', 'bench'"),
     ([], "required: run | doctor | bench"),
 ])
@@ -173,7 +174,8 @@ def test_the_console_says_cause_and_cure(python, words, cause):
 def test_version_and_help(python):
     import_version = python.command("-c", "import exuvia; print(exuvia.__version__)").stdout
     assert python.command("-m", "exuvia", "--version").stdout == f"exuvia {import_version}"
-    for words, told in (([], "doctor"), (["run"], "--log FILE"), (["bench", "pause"], "--objects N")):
+    for words, told in (([], "doctor"), (["run"], "--log FILE"), (["bench", "pause"], "--objects N"),
+                        (["bench", "costs"], "forked worker")):
         done = python.command("-m", "exuvia", *words, "--help")
         assert done.returncode == 0 and told in done.stdout
 

@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 CONFIGURATIONS = ("stock", "exuvia", "freeze", "disable")
+WORKLOADS = ("write", "read")
 FULL_COLLECTIONS = 3
 
 
@@ -30,11 +31,11 @@ def child_private_bytes(pid: int) -> int:
     return total
 
 
-def run_one(configuration: str, objects: int, requests: int) -> dict[str, Any]:
+def run_one(configuration: str, workload: str, objects: int, requests: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="exuvia-bench-") as folder:
         path = os.path.join(folder, "result.json")
-        command = [sys.executable, "-m", "exuvia.bench.service", configuration, str(objects), str(requests),
-                   str(FULL_COLLECTIONS), path]
+        command = [sys.executable, "-m", "exuvia.bench.service", configuration, workload, str(objects),
+                   str(requests), str(FULL_COLLECTIONS), path]
         process = subprocess.Popen(command)
         ended = threading.Event()
         most = [0]
@@ -44,7 +45,7 @@ def run_one(configuration: str, objects: int, requests: int) -> dict[str, Any]:
                 most[0] = max(most[0], child_private_bytes(process.pid))
 
         watcher = threading.Thread(target=watch)
-        if configuration.startswith("exuvia"):
+        if configuration == "exuvia":
             watcher.start()
         status = process.wait()
         ended.set()
@@ -62,6 +63,14 @@ def percentile(ordered: list[int], share: float) -> int:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
+def search_ns(result: dict[str, Any]) -> float:
+    """CPU time of a full collection's search, the mean: the child's, or, in place, the whole of it. 0: there was none."""
+    if "exuvia" not in result:
+        return float(result["full_total_ns"] / max(1, result["full_collections"]))
+    spent = [record["child_cpu_ns"] for record in result["exuvia"]["collections"] if record["kind"] == "background"]
+    return sum(spent) / max(1, len(spent))
+
+
 def figures(result: dict[str, Any]) -> dict[str, float]:
     ordered = sorted(result["latencies_ns"])
     return {
@@ -72,6 +81,7 @@ def figures(result: dict[str, Any]) -> dict[str, float]:
         "cpu_seconds": result["cpu_seconds"], "full_collections": result["full_collections"],
         "background": result["exuvia"]["completed"] - 1 if "exuvia" in result else 0,
         "peak_mb": result["peak_bytes"] / 1e6, "child_mb": result["child_bytes"] / 1e6,
+        "search_ms": search_ns(result) / 1e6,
     }
 
 
@@ -80,7 +90,7 @@ COLUMNS = (
     ("p99_9_us", "p99.9 us", "{:.0f}"), ("longest_us", "longest us", "{:.0f}"),
     ("longest_stop_ms", "longest stop ms", "{:.2f}"), ("stops_ms", "stops ms", "{:.0f}"),
     ("cpu_seconds", "CPU s", "{:.2f}"), ("full_collections", "in place", "{:.0f}"),
-    ("background", "background", "{:.0f}"),
+    ("background", "background", "{:.0f}"), ("search_ms", "CPU of each ms", "{:.0f}"),
     ("peak_mb", "peak MB", "{:.0f}"), ("child_mb", "child MB", "{:.0f}"),
 )
 
@@ -98,34 +108,48 @@ def ratio(results: list[dict[str, Any]]) -> str:
     by_name = {result["configuration"]: result for result in results}
     if "stock" not in by_name or "exuvia" not in by_name:
         return ""
-    stock, ours = (by_name[name]["longest_stop_ns"] for name in ("stock", "exuvia"))
-    return f"longest stop: 1/{stock / max(1, ours):.0f} of stock's"
+    stock, ours = by_name["stock"], by_name["exuvia"]
+    lines = [f"longest stop: 1/{stock['longest_stop_ns'] / max(1, ours['longest_stop_ns']):.0f} of stock's"]
+    if search_ns(stock) and search_ns(ours):
+        lines.append(f"CPU of a full collection: {search_ns(ours) / search_ns(stock):.2f} of stock's")
+    added = (ours["peak_bytes"] + ours["child_bytes"]) / stock["peak_bytes"] - 1
+    lines.append(f"memory at the peak, the child's with it: {added:+.0%}")
+    return "\n".join(lines)
 
 
-def main(objects: int, configurations: list[str], html: str | None, json_file: str | None) -> int:
-    unknown = [name for name in configurations if name not in CONFIGURATIONS]
-    if unknown or objects < 1000:
-        problem = unknown[0] + " is no configuration" if unknown else "at least 1000 objects"
-        print(f"exuvia bench: {problem}", file=sys.stderr)
-        return 2
+def check(path: str) -> None:
+    """A file that cannot be written ends the program now, not after the measuring."""
+    existed = os.path.exists(path)
+    try:
+        with open(path, "a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise SystemExit(f"exuvia bench: cannot write {path}: {error.strerror}") from None
+    if not existed:
+        os.remove(path)
+
+
+def main(objects: int, workload: str, configurations: list[str], html: str | None, json_file: str | None) -> None:
     if html:
         from exuvia.bench import page
 
-        page.check(html)
+        page.check_bokeh()
+    for path in (html, json_file):
+        if path:
+            check(path)
     results: list[dict[str, Any]] = []
     requests = 0
     for name in sorted(configurations, key=CONFIGURATIONS.index):
         print(f"exuvia bench: {objects} objects, {name} ...", file=sys.stderr, flush=True)
         # The first one, stock if it is among them, says how many requests make CPython collect fully three times.
-        results.append(run_one(name, objects, requests if results else 0 if name == "stock" else 20000))
+        results.append(run_one(name, workload, objects, requests if results else 0 if name == "stock" else 20000))
         requests = results[0]["requests"]
     print(table(results))
     if ratio(results):
         print(ratio(results))
     if json_file:
         with open(json_file, "w", encoding="ascii") as file:
-            json.dump([{**figures(result), "configuration": result["configuration"], "objects": objects,
-                        "requests": result["requests"]} for result in results], file, indent=2)
+            json.dump([{**figures(result), "configuration": result["configuration"], "workload": workload,
+                        "objects": objects, "requests": result["requests"]} for result in results], file, indent=2)
     if html:
         page.write(html, results)
-    return 0

@@ -1,8 +1,9 @@
 """One service under one configuration, in a process of its own: answers requests and writes down how long each took.
 
 The heap: `objects` live container objects of mixed kinds, aged, that is, replaced in random order, so that neither
-memory nor the collector's lists are in order of creation. A request reads, allocates, keeps some objects in place of
-old ones, and drops cycles that live in the old generation by then.
+memory nor the collector's lists are in order of creation. A request reads and allocates. One that writes also keeps
+some objects in place of old ones, and drops cycles that live in the old generation by then. Where requests only read,
+nothing grows, so full collections are not due by themselves: every READS-th request begins one.
 """
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ from typing import Any
 KEPT = 6           # objects of a request that replace old ones, two and a half containers each
 CYCLES = 3         # old cycles that a request drops
 WARM_UP = 200
+READS = 20_000
+NEVER = 10**12
 
 
 class Record:
@@ -57,13 +60,18 @@ class Service:
         for record in self.records[::10]:
             record.peer = self.random.choice(self.records)
 
-    def answer(self, number: int) -> int:
-        choose = self.random.randrange
-        records, sessions = self.records, self.sessions
+    def read(self, number: int) -> int:
+        choose, records = self.random.randrange, self.records
         total = 0
         rows = [{"n": i, "row": [i, number]} for i in range(30)]
         for row in rows:
             total += len(row) + records[choose(len(records))].number
+        return total
+
+    def write(self, number: int) -> int:
+        choose = self.random.randrange
+        records, sessions = self.records, self.sessions
+        total = self.read(number)
         for i in range(KEPT):
             records[choose(len(records))] = make(number + i)
         for i in range(CYCLES):
@@ -75,7 +83,7 @@ class Stops:
     """Every collection as the program feels it: from before the first callback to after the last."""
 
     def __init__(self) -> None:
-        self.longest = self.total = self.full = 0
+        self.longest = self.total = self.full = self.full_total = 0
         self.each = array.array("Q")
         self.began = 0
         gc.callbacks.insert(0, self.start)
@@ -85,13 +93,18 @@ class Stops:
         if phase == "start":
             self.began = time.perf_counter_ns()
 
+    def note(self, took: int) -> None:
+        self.longest = max(self.longest, took)
+        self.total += took
+        self.each.append(took)
+
     def stop(self, phase: str, info: dict[str, int]) -> None:
         if phase == "stop":
             took = time.perf_counter_ns() - self.began
-            self.longest = max(self.longest, took)
-            self.total += took
-            self.each.append(took)
-            self.full += info["generation"] == 2
+            self.note(took)
+            if info["generation"] == 2:
+                self.full += 1
+                self.full_total += took
 
 
 def peak_bytes() -> int:
@@ -107,9 +120,20 @@ def cpu_seconds() -> float:
                for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 
 
-def run(configuration: str, objects: int, requests: int, full: int) -> dict[str, Any]:
+def begin_collection(configuration: str, stops: Stops) -> None:
+    if configuration == "exuvia":
+        import exuvia
+
+        begin = time.perf_counter_ns()
+        exuvia.start_collection()
+        stops.note(time.perf_counter_ns() - begin)  # no callback sees the clone
+    elif configuration != "disable":
+        gc.collect()
+
+
+def run(configuration: str, workload: str, objects: int, requests: int, full: int) -> dict[str, Any]:
     """`requests` of them, or, if that is 0, as many as make CPython collect fully `full` times."""
-    if configuration.startswith("exuvia"):
+    if configuration == "exuvia":
         import exuvia
 
         exuvia.install("background")
@@ -122,19 +146,23 @@ def run(configuration: str, objects: int, requests: int, full: int) -> dict[str,
         gc.disable()
     else:
         gc.collect()
+    answer = service.read if workload == "read" else service.write
+    every = READS if workload == "read" else NEVER
     stops = Stops()
     for number in range(WARM_UP):
-        service.answer(number)
-    stops.longest = stops.total = stops.full = 0
+        answer(number)
+    stops.longest = stops.total = stops.full = stops.full_total = 0
     del stops.each[:]
-    limit = requests or 100_000_000
+    limit = requests or NEVER
     latencies = array.array("Q")
     cpu = cpu_seconds()
     begin = time.perf_counter_ns()
     number = 0
     while number < limit:
         start = time.perf_counter_ns()
-        service.answer(number)
+        answer(number)
+        if number % every == every // 2:
+            begin_collection(configuration, stops)
         latencies.append(time.perf_counter_ns() - start)
         number += 1
         if not requests and stops.full >= full:
@@ -143,9 +171,10 @@ def run(configuration: str, objects: int, requests: int, full: int) -> dict[str,
     result = {
         "configuration": configuration, "objects": objects, "tracked": tracked, "requests": number, "seconds": seconds,
         "cpu_seconds": cpu_seconds() - cpu, "peak_bytes": peak_bytes(), "full_collections": stops.full,
-        "longest_stop_ns": stops.longest, "stops_total_ns": stops.total,
+        "longest_stop_ns": stops.longest, "stops_total_ns": stops.total, "full_total_ns": stops.full_total,
+        "workload": workload,
     }
-    if configuration.startswith("exuvia"):
+    if configuration == "exuvia":
         while exuvia.finish_collection() is None:
             pass
         result["exuvia"] = exuvia.stats().as_dict()
@@ -155,8 +184,8 @@ def run(configuration: str, objects: int, requests: int, full: int) -> dict[str,
 
 
 def main() -> None:
-    configuration, objects, requests, full, path = sys.argv[1:6]
-    result = run(configuration, int(objects), int(requests), int(full))
+    configuration, workload, objects, requests, full, path = sys.argv[1:7]
+    result = run(configuration, workload, int(objects), int(requests), int(full))
     with open(path, "w", encoding="ascii") as file:
         json.dump(result, file)
 
