@@ -1,49 +1,49 @@
 /*
  * mend: see mend.h.
- *
- * Neighbouring huge pages become one stretch, up to STRETCH bytes: a call has a cost of its own, and between two of
- * them the thread looks whether it is to halt.
  */
 #include "mend.h"
 
+#include "arena.h"
 #include "die.h"
 
-static const size_t STRETCH = (size_t)8 << 20;
+enum { REST = 4, STEP_NS = 1000000 }; /* times as long as the work took, in steps of so much */
 static const size_t FIRST_ROOM = 256;
 
 static bool grow(exvi_mender *mender)
 {
     size_t room = mender->room ? 2 * mender->room : FIRST_ROOM;
-    exvi_stretch *stretch =
-        exvi_map_larger(mender->stretch, mender->room * sizeof *stretch, room * sizeof *stretch);
-    if (!stretch)
+    void **page = exvi_map_larger(mender->page, mender->room * sizeof *page, room * sizeof *page);
+    if (!page)
         return false;
-    mender->stretch = stretch;
+    mender->page = page;
     mender->room = room;
     return true;
 }
 
-bool exvi_mender_add(exvi_mender *mender, void *start, size_t size)
+bool exvi_mender_add(exvi_mender *mender, void *page)
 {
-    if (mender->started)
+    if (mender->started || (mender->count == mender->room && !grow(mender)))
         return false;
-    exvi_stretch *last = mender->count ? &mender->stretch[mender->count - 1] : NULL;
-    if (last && last->start + last->size == start && last->size + size <= STRETCH) {
-        last->size += size;
-        return true;
-    }
-    if (mender->count == mender->room && !grow(mender))
-        return false;
-    mender->stretch[mender->count++] = (exvi_stretch){start, size};
+    mender->page[mender->count++] = page;
     return true;
+}
+
+/* While a page is joined, every page fault of the program waits. */
+static void rest(const exvi_mender *mender, uint64_t ns)
+{
+    for (uint64_t until = exvi_clock_ns() + ns; !atomic_load(&mender->halted) && exvi_clock_ns() < until;)
+        exvi_sleep_ns(STEP_NS);
 }
 
 static void work(void *arg)
 {
     exvi_mender *mender = arg;
-    for (size_t i = 0; i < mender->count && !atomic_load(&mender->halted); i++)
-        if (exvi_collapse(mender->stretch[i].start, mender->stretch[i].size) == EXVI_COLLAPSE_REFUSED)
+    for (size_t i = 0; i < mender->count && !atomic_load(&mender->halted); i++) {
+        uint64_t start = exvi_clock_ns();
+        if (exvi_collapse(mender->page[i], EXVI_HUGE_PAGE) == EXVI_COLLAPSE_REFUSED)
             break;
+        rest(mender, REST * (exvi_clock_ns() - start));
+    }
     atomic_store(&mender->finished, true);
 }
 
@@ -72,8 +72,8 @@ void exvi_mender_end(exvi_mender *mender)
     if (mender->started)
         exvi_worker_wait(&mender->worker);
     if (mender->room)
-        exvi_unmap(mender->stretch, mender->room * sizeof *mender->stretch);
+        exvi_unmap(mender->page, mender->room * sizeof *mender->page);
     mender->started = false;
-    mender->stretch = NULL;
+    mender->page = NULL;
     mender->count = mender->room = 0;
 }

@@ -530,7 +530,7 @@ bool exvi_regions_mend(exvi_regions *regions)
         uint32_t end = region->single ? 0 : (uint32_t)(region->size >> EXVI_UNIT_SHIFT) & ~(SLAB_UNITS - 1);
         for (uint32_t unit = 0; unit < end; unit += SLAB_UNITS)
             if (is_filled(regions, region, unit))
-                exvi_mender_add(&regions->mender, (char *)region + ((size_t)unit << EXVI_UNIT_SHIFT), EXVI_HUGE_PAGE);
+                exvi_mender_add(&regions->mender, (char *)region + ((size_t)unit << EXVI_UNIT_SHIFT));
     }
     return exvi_mender_start(&regions->mender);
 }

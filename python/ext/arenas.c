@@ -179,7 +179,7 @@ static void list_filled(const region *r)
 {
     for (unsigned slot = 0; slot < SLOTS; slot += 2)
         if ((r->used >> slot & 3) == 3)
-            exvi_mender_add(&ours.mender, (void *)(r->start + ((uintptr_t)slot << SLOT_SHIFT)), EXVI_HUGE_PAGE);
+            exvi_mender_add(&ours.mender, (void *)(r->start + ((uintptr_t)slot << SLOT_SHIFT)));
 }
 
 void exvi_arenas_mend(uint64_t budget_ns)

@@ -35,6 +35,7 @@ static struct {
     bool reclaiming;            /* the outermost one ends a batch */
     bool carries;               /* it has candidates to prove */
     bool by_rule;               /* a full one, and CPython's rule held when it began */
+    int before;                 /* the generation of the collection before */
     uint64_t began_ns;
     uint64_t clone_stop_ns;     /* of the snapshot taken in this stop */
     const char *left;           /* what left the next full collection to CPython; NULL: nothing special */
@@ -234,6 +235,22 @@ bool exvi_schedule_start(int generations, uint64_t deadline_ns)
 
 /* ----------------------------------------------------------- the callback */
 
+/* Generation 1 of an old heap is a long stop by itself, and one of generation 0 will come soon, as the last one did. */
+static bool is_long_anyway(int generation)
+{
+    return generation == 1 && schedule.before == 0 && schedule.young_ns[1] > schedule.budget_ns / 2;
+}
+
+static void bring_candidates(void)
+{
+    schedule.carries = exvi_flight_reclaim() > 0;
+    schedule.reclaiming = exvi_flight_now() == EXVI_FLIGHT_RECLAIMING;
+    if (!schedule.reclaiming) {
+        put_back(); /* all candidates were dropped */
+        failed();
+    }
+}
+
 static void began(int generation)
 {
     /* Where collections do not nest, a start ends whatever stop was missed. */
@@ -254,14 +271,8 @@ static void began(int generation)
     if (schedule.mode == EXVI_MODE_STRESS)
         exvi_flight_wait(STRESS_WAIT_NS); /* so that there are candidates to prove, again and again */
     exvi_schedule_poll();
-    if (exvi_flight_now() == EXVI_FLIGHT_RECLAIMING) {
-        schedule.carries = exvi_flight_reclaim() > 0;
-        schedule.reclaiming = exvi_flight_now() == EXVI_FLIGHT_RECLAIMING;
-        if (!schedule.reclaiming) {
-            put_back(); /* all candidates were dropped */
-            failed();
-        }
-    }
+    if (exvi_flight_now() == EXVI_FLIGHT_RECLAIMING && !is_long_anyway(generation))
+        bring_candidates();
 }
 
 static void learn_cost(uint64_t ns, Py_ssize_t found)
@@ -351,6 +362,7 @@ static void ended(int generation, Py_ssize_t collected, Py_ssize_t uncollectable
             after_generation_1();
     }
     schedule.reclaiming = false;
+    schedule.before = generation;
     note_stop(generation);
 }
 

@@ -114,6 +114,27 @@ assert [[...]] and len([g for g in gc.garbage if type(g) is list and g and g[0] 
 """)
 
 
+def test_a_long_young_collection_brings_no_candidates(python):
+    """It is a stop of its own; one of generation 0 comes soon."""
+    python.program("""
+gc.disable()
+exuvia.install("background", pause_budget_ms=0.001)
+references = make_cycles(20000)
+gc.collect(1)                           # how long that takes is known now, and is long for such a budget
+assert exuvia.start_collection()
+wait_for_answer()
+brought = lambda: exuvia.stats().pauses['reclaim'].count
+before = brought()
+gc.collect(0)
+assert brought() == before + 1
+gc.collect(1)
+assert brought() == before + 1
+gc.collect(1)
+assert brought() == before + 2, 'nor does it keep them from being brought at all'
+assert exuvia.finish_collection() > 0 and dead(references) == 20000
+""")
+
+
 def test_the_trial_of_installation_leaves_the_totals(python):
     python.program("""
 length = len(gc.get_objects())

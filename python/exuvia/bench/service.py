@@ -156,6 +156,7 @@ def run(configuration: str, workload: str, objects: int, requests: int, full: in
     limit = requests or NEVER
     latencies = array.array("Q")
     cpu = cpu_seconds()
+    began_ns = time.monotonic_ns()
     begin = time.perf_counter_ns()
     number = 0
     while number < limit:
@@ -177,7 +178,8 @@ def run(configuration: str, workload: str, objects: int, requests: int, full: in
     if configuration == "exuvia":
         while exuvia.finish_collection() is None:
             pass
-        result["exuvia"] = exuvia.stats().as_dict()
+        result["child_cpu_ns"] = [record.child_cpu_ns for record in exuvia.stats().collections
+                                  if record.kind == "background" and record.began_ns >= began_ns]
     result["latencies_ns"] = latencies.tolist()
     result["stops_ns"] = stops.each.tolist()
     return result
