@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -69,6 +70,32 @@ static void test_mend(void **state)
         assert_int_equal(memory[i], i % EXVI_HUGE_PAGE == 0 ? 2 : 1);
     exvi_mender_end(&mender);
     assert_true(mender.count == 0 && !exvi_mender_is_busy(&mender));
+    exvi_unmap(memory, SIZE);
+}
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* The program's page faults have their turn in between. */
+static void test_rests(void **state)
+{
+    (void)state;
+    exvi_mender mender = {0};
+    char *memory = new_split_memory();
+    if (!memory)
+        skip();
+    for (size_t i = 0; i < PAGES; i++)
+        assert_true(exvi_mender_add(&mender, memory + i * EXVI_HUGE_PAGE));
+    uint64_t start = exvi_clock_ns(), cpu = cpu_ns();
+    assert_true(exvi_mender_start(&mender));
+    wait_for(&mender);
+    uint64_t took = exvi_clock_ns() - start;
+    assert_true(cpu_ns() - cpu < took * 6 / 10);
+    exvi_mender_end(&mender);
     exvi_unmap(memory, SIZE);
 }
 
@@ -136,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mend),
+        cmocka_unit_test(test_rests),
         cmocka_unit_test(test_halt),
         cmocka_unit_test(test_fork),
 #ifdef EXVI_CHECKED

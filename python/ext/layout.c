@@ -268,6 +268,13 @@ static void probe_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
+static PyObject *traversed_type; /* made once: a dying type would take old objects with it during the collection */
+
+void exvi_layout_forget(void)
+{
+    traversed_type = NULL;
+}
+
 static PyObject *new_traversed(void)
 {
     static PyType_Slot slots[] = {
@@ -277,10 +284,9 @@ static PyObject *new_traversed(void)
     };
     static PyType_Spec spec = {.name = "exuvia._core.probe", .basicsize = (int)sizeof(PyObject),
                                .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, .slots = slots};
-    static PyObject *type; /* made once: a dying type would take old objects with it during the collection */
-    if (!type)
-        type = PyType_FromSpec(&spec);
-    return type ? PyType_GenericAlloc((PyTypeObject *)type, 0) : NULL;
+    if (!traversed_type)
+        traversed_type = PyType_FromSpec(&spec);
+    return traversed_type ? PyType_GenericAlloc((PyTypeObject *)traversed_type, 0) : NULL;
 }
 
 static PyObject *note_collecting(PyObject *self, PyObject *args)

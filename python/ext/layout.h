@@ -38,6 +38,9 @@ typedef struct exvi_layout {
  * collection. */
 bool exvi_layout_probe(exvi_layout *layout, exvi_report *report);
 
+/* The interpreter is a new one: what was kept of the last is gone with it. */
+void exvi_layout_forget(void);
+
 /* 3.14 and later: suspended frames may hold references that are not counted. */
 #define EXVI_LAYOUT_BORROWS (PY_VERSION_HEX >= 0x030e0000)
 

@@ -2,7 +2,8 @@
  * module: exuvia._core, what the Python package calls.
  *
  * Thin: it parses, calls one function of another file, and makes Python objects of the answer. The interpreter's state
- * that the others use is found once, by the first probe, and stays where it is for the process' life.
+ * that the others use is found once, by the first probe, and stays where it is for the interpreter's life. A program
+ * that embeds Python may end it and begin another, which imports the module again.
  */
 #include "arenas.h"
 #include "log.h"
@@ -197,16 +198,23 @@ static PyMethodDef methods[] = {
 };
 
 /* All state is the main interpreter's. From 3.12 on one with a GIL of its own is refused before it gets here. */
-static int refuse_others(PyObject *module)
+static int begin(PyObject *module)
 {
     (void)module;
-    if (PyInterpreterState_Get() == PyInterpreterState_Main())
-        return 0;
-    PyErr_SetString(PyExc_ImportError, "exuvia is for the main interpreter, not for a sub-interpreter");
-    return -1;
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "exuvia is for the main interpreter, not for a sub-interpreter");
+        return -1;
+    }
+    if (!exvi_schedule_is_installed()) { /* perhaps there was another interpreter before */
+        probed = false;
+        report.count = 0;
+        exvi_layout_forget();
+        exvi_schedule_forget();
+    }
+    return 0;
 }
 
-static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)refuse_others}, {0, NULL}};
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)begin}, {0, NULL}};
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, .m_name = "exuvia._core", .m_methods = methods, .m_slots = slots,

@@ -450,6 +450,12 @@ void exvi_schedule_uninstall(void)
         PyErr_Clear();
 }
 
+void exvi_schedule_forget(void)
+{
+    schedule.layout = NULL;
+    schedule.callback = schedule.generation_key = schedule.collected_key = schedule.uncollectable_key = NULL;
+}
+
 bool exvi_schedule_is_installed(void)
 {
     return schedule.installed;

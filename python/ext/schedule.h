@@ -49,6 +49,9 @@ typedef struct exvi_schedule_stats {
 /* Our callback enters gc.callbacks. False with an exception set: no memory. */
 bool exvi_schedule_install(const exvi_layout *layout, exvi_mode mode, uint64_t pause_budget_ns);
 void exvi_schedule_uninstall(void);
+/* Not installed, and the interpreter is a new one: objects kept of the last are gone with it. */
+void exvi_schedule_forget(void);
+
 bool exvi_schedule_is_installed(void);
 
 /* Take a snapshot now, of so many of the lists. False: one is in flight, inside a collection, or it could not be made.
