@@ -8,22 +8,22 @@ export BUILD
 PYTHON = $(if $(wildcard /usr/bin/python3),/usr/bin/python3,python3)
 
 help:
-	@echo 'make demo                 install what is missing, build, run the example programs'
-	@echo 'make test                 install what is missing, build, run all tests'
-	@echo 'make test-cpython         CPython own tests, both ways, on each interpreter [ARGS: --resume, modules]'
-	@echo 'make test-matrix          the same and ours on the interpreters of Debian testing, in a root of their own'
+	@echo 'make demo                  install what is missing, build, run the example programs'
+	@echo 'make test                  install what is missing, build, run all tests'
+	@echo 'make test-cpython          the tests of CPython itself, both ways, on each interpreter [ARGS: --resume, modules]'
+	@echo 'make test-matrix           the same and ours on the interpreters of Debian testing, in a root of their own'
 	@echo 'make test-programs         programs from PyPI with their own tests, plain and under Exuvia [ARGS: names]'
 	@echo 'make test-page             the page of the pause benchmark, looked at in a headless browser'
 	@echo 'make bench-pyperformance   a dozen programs of pyperformance, plain and with Exuvia installed'
-	@echo 'make soak SECONDS=180     mixed work for so long under Exuvia and stock: memory flat, nothing lost or left'
-	@echo 'make bench                measure against other allocators, a collector and CPython'
-	@echo 'make install PREFIX=DIR   header, libraries, pkg-config and CMake packages [$(PREFIX)]'
-	@echo 'make docs                 API reference from the header, into $(BUILD)/docs'
-	@echo 'make stress               tests with tiny constants only'
-	@echo 'make sanitize             tests under ASan and UBSan, then TSan'
-	@echo 'make valgrind             tests of the checked build under valgrind'
-	@echo 'make fuzz SECONDS=60      random sequences of operations under libFuzzer'
-	@echo 'make clean                remove $(BUILD)'
+	@echo 'make soak SECONDS=180      mixed work for so long under Exuvia and stock: memory flat, nothing lost or left'
+	@echo 'make bench                 measure against other allocators, a collector and CPython'
+	@echo 'make install PREFIX=DIR    header, libraries, pkg-config and CMake packages [$(PREFIX)]'
+	@echo 'make docs                  API reference from the header, into $(BUILD)/docs'
+	@echo 'make stress                tests with tiny constants only'
+	@echo 'make sanitize              tests under ASan and UBSan, then TSan'
+	@echo 'make valgrind              tests of the checked build under valgrind'
+	@echo 'make fuzz SECONDS=60       random sequences of operations under libFuzzer'
+	@echo 'make clean                 remove $(BUILD)'
 
 demo:
 	@tools/setup build python

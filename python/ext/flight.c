@@ -39,7 +39,7 @@ const char *exvi_fallback_name(exvi_fallback fallback)
 {
     static const char *const name[EXVI_FALLBACKS] = {
         "clone-refused", "no-shared-memory", "child-died", "child-late", "child-memory", "cancelled",
-        "allocator", "frozen", "full-collection", "overtaken", "memory-tight",
+        "allocator", "sub-interpreters", "frozen", "full-collection", "overtaken", "memory-tight",
     };
     return name[fallback];
 }
@@ -111,7 +111,7 @@ static bool take_snapshot(const exvi_flight_options *options, exvi_fallback *why
 {
     const exvi_gc_head *permanent = flight.layout->permanent;
     if (!exvi_stale_start()) {
-        *why = EXVI_FALLBACK_ALLOCATOR;
+        *why = exvi_stale_is_alone() ? EXVI_FALLBACK_ALLOCATOR : EXVI_FALLBACK_INTERPRETERS;
         return false;
     }
     flight.search = (exvi_search){flight.layout, options->generations, options->expected, PyImport_GetModuleDict()};

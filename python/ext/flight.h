@@ -29,6 +29,7 @@ typedef enum exvi_fallback {
     EXVI_FALLBACK_CHILD_MEMORY,
     EXVI_FALLBACK_CANCELLED,      /* uninstalled, or forked */
     EXVI_FALLBACK_ALLOCATOR,      /* another allocator hides which blocks are freed */
+    EXVI_FALLBACK_INTERPRETERS,   /* there are others, which may free while we look */
     EXVI_FALLBACK_FROZEN,         /* gc.freeze() or gc.unfreeze() in flight */
     EXVI_FALLBACK_FULL_COLLECTION,/* a full collection in place overtook it */
     EXVI_FALLBACK_OVERTAKEN,      /* the heap doubled while the child searched */

@@ -130,7 +130,7 @@ static bool enter_chain(void)
 
 /* An interpreter with a GIL of its own frees while we, under ours, begin and end: it might be about to write a record.
  * The main interpreter is the oldest, so the last of the list. */
-static bool is_alone(void)
+bool exvi_stale_is_alone(void)
 {
     return EXVI_LAYOUT_ONE_GIL || PyInterpreterState_Head() == PyInterpreterState_Main();
 }
@@ -149,7 +149,7 @@ static void drop_records(void)
 bool exvi_stale_start(void)
 {
     watch.lost = false;
-    if (!is_alone())
+    if (!exvi_stale_is_alone())
         return false;
     drop_records();
     watch.directory = exvi_map(sizeof *watch.directory, exvi_page_size());
@@ -171,7 +171,7 @@ void exvi_stale_stop(void)
     } else if (watch.own.free) {
         watch.stranded = true;
     }
-    if (is_alone())
+    if (exvi_stale_is_alone())
         drop_records();
 }
 

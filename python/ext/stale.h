@@ -17,8 +17,11 @@
 
 #include <stddef.h>
 
-/* Begin to observe, with nothing recorded. False: no memory, another allocator hides addresses from us, or there is an
- * interpreter that may have a GIL of its own. */
+/* Is there no other interpreter that may have a GIL of its own? */
+bool exvi_stale_is_alone(void);
+
+/* Begin to observe, with nothing recorded. False: no memory, another allocator hides addresses from us, or we are not
+ * alone. */
 bool exvi_stale_start(void);
 
 /* End: the original allocator is put back where that is possible without hurting others; records are dropped. */

@@ -57,7 +57,7 @@ assert exuvia.stats().completed == completed + 1 and dead(references) == 500
     if python.version < (3, 12):
         assert int(out.split()[0]) > 0 and out.split()[1] == "{}", out
     else:
-        assert int(out.split()[0]) == 0 and "allocator" in out, out
+        assert int(out.split()[0]) == 0 and "'sub-interpreters'" in out, out
 
 
 def test_another_interpreter_comes_in_flight(python):
