@@ -14,11 +14,8 @@ from exuvia._install import (
     start_collection,
     uninstall,
 )
+from exuvia._stats import Collection, Pauses, Stats, Totals, stats
 from exuvia._timer import collect_every, collect_when_idle
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from exuvia._stats import Collection, Pauses, Stats, Totals, stats
 
 __version__ = "0.1.0"
 
@@ -38,13 +35,3 @@ __all__ = [
     "stats",
     "uninstall",
 ]
-
-
-def __getattr__(name: str) -> object:
-    """The statistics come with `dataclasses`, which takes longer to import than all the rest: at their first use."""
-    if name not in ("Collection", "Pauses", "Stats", "Totals", "stats"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from exuvia import _stats
-
-    value = globals()[name] = getattr(_stats, name)
-    return value
