@@ -207,7 +207,6 @@ static int begin(PyObject *module)
     }
     if (!exvi_schedule_is_installed()) { /* perhaps there was another interpreter before */
         probed = false;
-        report.count = 0;
         exvi_layout_forget();
         exvi_schedule_forget();
     }

@@ -49,6 +49,7 @@ typedef struct exvi_schedule_stats {
 /* Our callback enters gc.callbacks. False with an exception set: no memory. */
 bool exvi_schedule_install(const exvi_layout *layout, exvi_mode mode, uint64_t pause_budget_ns);
 void exvi_schedule_uninstall(void);
+
 /* Not installed, and the interpreter is a new one: objects kept of the last are gone with it. */
 void exvi_schedule_forget(void);
 

@@ -28,20 +28,16 @@ if ours:
     import exuvia
     exuvia.install("background")
 
-def own():
+def kilobytes(name):
     with open("/proc/self/smaps_rollup", encoding="ascii") as file:
-        return sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
-
-def resident():
-    with open("/proc/self/smaps_rollup", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("Rss"))
+        return sum(int(line.split()[1]) for line in file if line.startswith(name))
 
 keep = [[{"n": i}] for i in range(objects // 2)]
 gc.collect()
 if os.fork() == 0:
-    before = own()
+    before = kilobytes("Private_")
     exuvia.collect() if ours else gc.collect()
-    print(own() - before, resident())
+    print(kilobytes("Private_") - before, kilobytes("Rss:"))
     sys.stdout.flush()
     os._exit(0)
 sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))

@@ -83,8 +83,8 @@ class Stops:
     """Every collection as the program feels it: from before the first callback to after the last."""
 
     def __init__(self) -> None:
-        self.longest = self.total = self.full = self.full_total = 0
-        self.each = array.array("Q")
+        self.each = array.array("Q")  # nanoseconds
+        self.full = array.array("Q")  # of them those of generation 2
         self.began = 0
         gc.callbacks.insert(0, self.start)
         gc.callbacks.append(self.stop)
@@ -93,18 +93,12 @@ class Stops:
         if phase == "start":
             self.began = time.perf_counter_ns()
 
-    def note(self, took: int) -> None:
-        self.longest = max(self.longest, took)
-        self.total += took
-        self.each.append(took)
-
     def stop(self, phase: str, info: dict[str, int]) -> None:
         if phase == "stop":
             took = time.perf_counter_ns() - self.began
-            self.note(took)
+            self.each.append(took)
             if info["generation"] == 2:
-                self.full += 1
-                self.full_total += took
+                self.full.append(took)
 
 
 def peak_bytes() -> int:
@@ -126,7 +120,7 @@ def begin_collection(configuration: str, stops: Stops) -> None:
 
         begin = time.perf_counter_ns()
         exuvia.start_collection()
-        stops.note(time.perf_counter_ns() - begin)  # no callback sees the clone
+        stops.each.append(time.perf_counter_ns() - begin)  # no callback sees the clone
     elif configuration != "disable":
         gc.collect()
 
@@ -151,8 +145,7 @@ def run(configuration: str, workload: str, objects: int, requests: int, full: in
     stops = Stops()
     for number in range(WARM_UP):
         answer(number)
-    stops.longest = stops.total = stops.full = stops.full_total = 0
-    del stops.each[:]
+    del stops.each[:], stops.full[:]
     limit = requests or NEVER
     latencies = array.array("Q")
     cpu = cpu_seconds()
@@ -166,14 +159,14 @@ def run(configuration: str, workload: str, objects: int, requests: int, full: in
             begin_collection(configuration, stops)
         latencies.append(time.perf_counter_ns() - start)
         number += 1
-        if not requests and stops.full >= full:
+        if not requests and len(stops.full) >= full:
             break
     seconds = (time.perf_counter_ns() - begin) / 1e9
     result = {
         "configuration": configuration, "objects": objects, "tracked": tracked, "requests": number, "seconds": seconds,
-        "cpu_seconds": cpu_seconds() - cpu, "peak_bytes": peak_bytes(), "full_collections": stops.full,
-        "longest_stop_ns": stops.longest, "stops_total_ns": stops.total, "full_total_ns": stops.full_total,
-        "workload": workload,
+        "cpu_seconds": cpu_seconds() - cpu, "peak_bytes": peak_bytes(), "workload": workload,
+        "longest_stop_ns": max(stops.each, default=0), "stops_total_ns": sum(stops.each),
+        "full_ns": stops.full.tolist(),
     }
     if configuration == "exuvia":
         while exuvia.finish_collection() is None:
