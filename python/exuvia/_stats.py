@@ -1,13 +1,20 @@
 """What was collected, how long it took and why not, as one frozen value."""
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
-
 from exuvia import _core
+from exuvia._frozen import as_dict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import dataclasses
+    from typing import Any
+
+    frozen = dataclasses.dataclass(frozen=True)
+else:
+    from exuvia._frozen import dataclass as frozen
 
 
-@dataclasses.dataclass(frozen=True)
+@frozen
 class _Numbers:
     examined: int
     """Tracked objects that were searched."""
@@ -37,12 +44,12 @@ class _Numbers:
     """Of them those that could not be freed and are in gc.garbage."""
 
 
-@dataclasses.dataclass(frozen=True)
+@frozen
 class Totals(_Numbers):
     """The sum over all collections in the background that were completed."""
 
 
-@dataclasses.dataclass(frozen=True)
+@frozen
 class Collection(_Numbers):
     """One full collection; a line of a log. What does not apply is 0, of a failed one what is not known."""
 
@@ -61,7 +68,7 @@ class Collection(_Numbers):
     """On the same clock."""
 
 
-@dataclasses.dataclass(frozen=True)
+@frozen
 class Pauses:
     """How long the program stood still. Percentiles are upper bounds, from the buckets."""
 
@@ -74,7 +81,7 @@ class Pauses:
     """buckets[i] counts stops of less than 2 ** (i + 10) ns that are in none before; the last, all longer ones too."""
 
 
-@dataclasses.dataclass(frozen=True)
+@frozen
 class Stats:
     """Numbers of this process, from its first installation on; a forked one goes on with those of its parent."""
 
@@ -108,14 +115,15 @@ class Stats:
     collection is one stop with it, so the times add up, but not the counts."""
 
     def as_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        fields: dict[str, Any] = as_dict(self)
+        return fields
 
 
 def stats() -> Stats:
     """The numbers as they are now; also before an installation and after it. Takes no lock."""
     raw = _core.stats()
     raw["last"] = Collection(**raw["last"]) if raw["completed"] else None
-    raw["sum"] = Totals(**{field.name: raw["sum"][field.name] for field in dataclasses.fields(Totals)})
+    raw["sum"] = Totals(**{name: raw["sum"][name] for name in _Numbers.__annotations__})
     raw["collections"] = tuple(Collection(**record) for record in raw["collections"])
     raw["pauses"] = {kind: Pauses(**numbers) for kind, numbers in raw["pauses"].items()}
     return Stats(**raw)
