@@ -16,7 +16,7 @@
 #include "platform.h"
 #include "snapshot.h"
 
-enum { FIRST_BATCH = 4096, SMALLEST_BATCH = 256, LARGEST_BATCH = 1 << 20 };
+enum { FIRST_BATCH = 1024, SMALLEST_BATCH = 256, LARGEST_BATCH = 1 << 20 };
 enum { SPARE_WORDS = 1 << 18 };
 
 static struct {
@@ -282,15 +282,15 @@ size_t exvi_flight_reclaim(void)
     return flight.moved;
 }
 
-/* Garbage differs in what it costs to free, so the next batch follows the last one's time, by at most a factor of
- * two. */
+/* Garbage differs in what it costs to free, up to six times within one answer, so the next batch follows the last one's
+ * time: down at once, up by an eighth. */
 static void adapt_batch(uint64_t ns)
 {
     if (flight.moved < SMALLEST_BATCH || ns == 0)
         return;
     double wanted = (double)flight.moved * (double)flight.batch_ns / (double)ns;
-    double most = 2 * (double)flight.batch, least = (double)flight.batch / 2;
-    wanted = wanted > most ? most : wanted < least ? least : wanted;
+    double most = (double)(flight.batch + flight.batch / 8);
+    wanted = wanted > most ? most : wanted;
     wanted = wanted > LARGEST_BATCH ? LARGEST_BATCH : wanted < SMALLEST_BATCH ? SMALLEST_BATCH : wanted;
     flight.batch = (size_t)wanted;
 }

@@ -13,12 +13,13 @@
 #include "schedule.h"
 
 #include "log.h"
+#include "young.h"
 
 #include "arenas.h"
 #include "cgroup.h"
 #include "platform.h"
 
-enum { SMALLEST_TOTAL = 4, PATIENCE = 3, TOLERATED_WAITING = 200000, STRESS_WAIT_NS = 200000000 };
+enum { SMALLEST_TOTAL = 4, PATIENCE = 3, TOLERATED_WAITING = 200000, STRESS_WAIT_NS = 200000000, YOUNG_SHARE = 5, BATCH_SHARE = 4 };
 
 const char *exvi_stop_name(exvi_stop stop)
 {
@@ -47,7 +48,6 @@ static struct {
     const char *failure;        /* why the last one did */
     unsigned pass;              /* due collections to pass over before the next attempt */
     uint64_t clone_ns;          /* of the last snapshot */
-    uint64_t young_ns[2];       /* what a collection of generation 0 and 1 takes without candidates, smoothed */
     exvi_schedule_stats stats;
     PyObject *callback;         /* owned */
     PyObject *generation_key, *collected_key, *uncollectable_key;
@@ -118,7 +118,7 @@ static bool take_off(int generations, uint64_t deadline_ns, bool in_turn)
 {
     exvi_flight_options options = {
         .generations = generations, .expected = expected_objects(), .deadline_ns = deadline_ns,
-        .batch_ns = schedule.budget_ns / 2,
+        .batch_ns = schedule.budget_ns / BATCH_SHARE,
     };
     exvi_fallback why;
     bool started = exvi_flight_start(&options, &why);
@@ -196,13 +196,23 @@ static void collect_full(bool in_turn)
     }
 }
 
+/* Snapshots failed again and again: until CPython has collected fully once. */
+static bool is_tired(void)
+{
+    return schedule.failures >= PATIENCE;
+}
+
+static bool is_left_to_stock(void)
+{
+    return is_tired() || schedule.mode == EXVI_MODE_INLINE || (schedule.mode == EXVI_MODE_AUTO && is_small());
+}
+
 static void after_generation_1(void)
 {
     bool stress = schedule.mode == EXVI_MODE_STRESS;
     bool idle = exvi_flight_now() == EXVI_FLIGHT_IDLE;
-    bool tired = schedule.failures >= PATIENCE; /* until CPython has collected fully once */
-    if (idle && (tired || schedule.mode == EXVI_MODE_INLINE || (schedule.mode == EXVI_MODE_AUTO && is_small()))) {
-        leave_to_stock(tired ? schedule.failure : NULL);
+    if (idle && is_left_to_stock()) {
+        leave_to_stock(is_tired() ? schedule.failure : NULL);
         return;
     }
     take_waiting();
@@ -238,7 +248,7 @@ bool exvi_schedule_start(int generations, uint64_t deadline_ns)
 /* Generation 1 of an old heap is a long stop by itself, and one of generation 0 will come soon, as the last one did. */
 static bool is_long_anyway(int generation)
 {
-    return generation == 1 && schedule.before == 0 && schedule.young_ns[1] > schedule.budget_ns / 2;
+    return generation == 1 && schedule.before == 0 && exvi_young_ns(1) > schedule.budget_ns / 2;
 }
 
 static void bring_candidates(void)
@@ -262,6 +272,7 @@ static void began(int generation)
     schedule.clone_stop_ns = 0;
     schedule.reclaiming = schedule.carries = false;
     schedule.by_rule = generation == 2 && is_by_rule();
+    exvi_young_began(schedule.layout, generation);
     if (exvi_flight_now() == EXVI_FLIGHT_IDLE)
         return;
     if (generation == 2) {
@@ -285,18 +296,12 @@ static void learn_cost(uint64_t ns, Py_ssize_t found)
     schedule.stats.ns_per_object = (schedule.stats.ns_per_object + cost) / 2;
 }
 
-static void note_young(int generation, uint64_t ns)
-{
-    schedule.stats.young_collections++;
-    if (!schedule.reclaiming)
-        schedule.young_ns[generation] = (3 * schedule.young_ns[generation] + ns) / 4;
-}
-
-/* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller batches. */
+/* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller batches, up to
+ * half of the stop, since that is known from earlier ones only. */
 static uint64_t candidates_part(int generation, uint64_t ns)
 {
-    uint64_t anyway = schedule.young_ns[generation > 0];
-    return ns > anyway ? ns - anyway : 0;
+    uint64_t anyway = exvi_young_ns(generation > 0);
+    return anyway < ns / 2 ? ns - anyway : ns / 2;
 }
 
 /* CPython has set the total to what is left. */
@@ -330,6 +335,18 @@ static void batch_ended(int generation, uint64_t ns, Py_ssize_t collected, Py_ss
         completed();
 }
 
+static void young_ended(int generation, uint64_t ns, uint64_t found)
+{
+    schedule.stats.young_collections++;
+    exvi_young_end end = {
+        .generation = generation, .ns = ns, .found = found, .carried = schedule.carries,
+        .may_hurry = !is_left_to_stock(),
+    };
+    exvi_young_ended(schedule.layout, &end, schedule.budget_ns / YOUNG_SHARE);
+    if (generation == 1)
+        after_generation_1();
+}
+
 /* The stop is over: from here on nothing takes long. */
 static void note_stop(int generation)
 {
@@ -357,9 +374,7 @@ static void ended(int generation, Py_ssize_t collected, Py_ssize_t uncollectable
     if (generation == 2) {
         full_ended(ns, collected, uncollectable);
     } else {
-        note_young(generation, ns);
-        if (generation == 1)
-            after_generation_1();
+        young_ended(generation, ns, (uint64_t)(collected + uncollectable));
     }
     schedule.reclaiming = false;
     schedule.before = generation;
@@ -433,6 +448,7 @@ bool exvi_schedule_install(const exvi_layout *layout, exvi_mode mode, uint64_t p
     schedule.depth = 0;
     schedule.waiting = schedule.taken_waiting = schedule.taken_count = 0;
     schedule.failures = schedule.pass = 0;
+    exvi_young_reset();
     schedule.installed = true;
     return true;
 }

@@ -1,0 +1,96 @@
+/*
+ * young: see young.h.
+ *
+ * Invariant: `stands_for` is less than a period, the young collections from one generation 1 to the next at CPython's
+ * own pace.
+ */
+#include "young.h"
+
+enum { WORTH = 8 };  /* generation 1 finds much where such a part of its own objects is dead */
+
+static struct {
+    uint64_t ns[2];
+    uint64_t found;        /* by one of generation 0, smoothed */
+    int pace;              /* collections of generation 0 that one of generation 1 follows; 0: as CPython has it */
+    int behind;            /* those since the last one */
+    bool hurried;          /* we have made generation 1 due */
+    bool early;            /* the collection that runs came for that */
+    int stands_for;        /* young collections since generation 2's count went up, if the last of them came early */
+} young;
+
+void exvi_young_reset(void)
+{
+    young = (typeof(young)){0};
+}
+
+uint64_t exvi_young_ns(int generation)
+{
+    return young.ns[generation];
+}
+
+static void smooth(uint64_t *value, uint64_t latest)
+{
+    *value = (3 * *value + latest) / 4;
+}
+
+static int natural_pace(const exvi_layout *layout)
+{
+    return *layout->threshold[1] + 1;
+}
+
+static void hurry(const exvi_layout *layout)
+{
+    if (young.pace > 0 && young.behind >= young.pace && *layout->count[1] <= *layout->threshold[1]) {
+        *layout->count[1] = *layout->threshold[1] + 1;
+        young.hurried = true;
+    }
+}
+
+/* One that came early is a part of one at CPython's pace, and so is what it adds to generation 2's count. */
+static void set_count_right(const exvi_layout *layout)
+{
+    int period = natural_pace(layout) + 1;
+    young.stands_for = young.early ? young.stands_for + young.behind + 1 : 0;
+    if (young.stands_for >= period)
+        young.stands_for -= period;
+    else if (young.early && *layout->count[2] > 0)
+        --*layout->count[2];
+}
+
+static void adapt(const exvi_layout *layout, const exvi_young_end *end, uint64_t limit_ns)
+{
+    uint64_t survivors = (uint64_t)young.behind * (uint64_t)*layout->threshold[0];
+    bool finds_much = end->found > young.found && (end->found - young.found) * WORTH > survivors;
+    if (end->ns > limit_ns && !finds_much)
+        young.pace = young.behind > 1 ? young.behind / 2 : 1;
+    else if (end->ns < limit_ns / 4 || finds_much)
+        young.pace *= 2;
+    if (!end->may_hurry || young.pace >= natural_pace(layout))
+        young.pace = 0;
+}
+
+void exvi_young_began(const exvi_layout *layout, int generation)
+{
+    young.early = generation == 1 && young.hurried && *layout->count[0] > *layout->threshold[0];
+    if (generation > 0)
+        young.hurried = false;
+    if (generation == 2)
+        young.behind = young.stands_for = 0;
+}
+
+void exvi_young_ended(const exvi_layout *layout, const exvi_young_end *end, uint64_t limit_ns)
+{
+    if (!end->carried)
+        smooth(&young.ns[end->generation], end->ns);
+    if (end->generation == 0) {
+        if (!end->carried)
+            smooth(&young.found, end->found);
+        young.behind++;
+        hurry(layout);
+        return;
+    }
+    set_count_right(layout);
+    if (!end->carried)
+        adapt(layout, end, limit_ns);
+    young.behind = 0;
+}

@@ -1,0 +1,41 @@
+/*
+ * young: what collections of generation 0 and 1 take by themselves, and a generation 1 that does not get long.
+ *
+ * CPython collects generation 1 after so many collections of generation 0, however many objects have survived them.
+ * Where they lie scattered in a large heap, each of its passes over them is a cache miss an object, and the stop is
+ * long. Objects that were looked at a moment ago are still in the cache: collected sooner, generation 1 costs less in
+ * all, and each time far less. So a collection of it over the limit is followed by one that comes twice as soon, by
+ * setting generation 1's count above its threshold. Generation 2's count then goes on as if none had come early, so
+ * that full collections are due when they always were.
+ *
+ * What is lost is time to die in: a cycle that dies between two such collections waits for a full one. Hence not
+ * where generation 1 finds much.
+ */
+#ifndef EXVI_YOUNG_H
+#define EXVI_YOUNG_H
+
+#include "layout.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct exvi_young_end {
+    int generation;        /* 0 or 1 */
+    uint64_t ns;           /* from beginning to end */
+    uint64_t found;        /* unreachable objects */
+    bool carried;          /* candidates were among what it looked at */
+    bool may_hurry;        /* the next generation 1 may come sooner than CPython's threshold says */
+} exvi_young_end;
+
+/* Called where any collection begins, and where one of generation 0 or 1 has ended, in gc.callbacks. `limit_ns` is
+ * for generation 1. */
+void exvi_young_began(const exvi_layout *layout, int generation);
+void exvi_young_ended(const exvi_layout *layout, const exvi_young_end *end, uint64_t limit_ns);
+
+/* What one takes without candidates, smoothed, in nanoseconds. */
+uint64_t exvi_young_ns(int generation);
+
+/* Installed anew: nothing is known. */
+void exvi_young_reset(void);
+
+#endif

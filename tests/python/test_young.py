@@ -1,0 +1,102 @@
+"""Generation 1 comes sooner where it takes long, and nothing else about the schedule changes."""
+import pytest
+
+COUNTED = """
+gc.set_threshold(100, 10, 1000)
+seen = []
+gc.callbacks.append(lambda phase, info: phase == 'start' and seen.append(info['generation']))
+
+def work(collections, make=lambda: []):
+    '''Objects that stay, until so many young collections have run; the generations of those.'''
+    del seen[:]
+    while len(seen) < collections:
+        keep.append(make())
+    return seen[:collections]
+
+def between(generations):
+    '''Collections of generation 0 that each of generation 1 followed, but the first.'''
+    return [len(run) for run in ''.join(map(str, generations)).split('1')[1:-1]]
+
+keep = []
+"""
+ALWAYS_LONG = "exuvia.install('background', pause_budget_ms=0.001)\n"  # any of generation 1 is over its limit
+
+
+def test_a_long_one_comes_sooner_and_sooner(python):
+    python.program(ALWAYS_LONG + COUNTED + """
+gaps = between(work(200))
+assert gaps[0] > 4 and gaps[-20:] == [1] * 20 and gaps == sorted(gaps, reverse=True), gaps
+""", install=False)
+
+
+@pytest.mark.parametrize("install", ["exuvia.install('background', 1000)", "exuvia.install('inline', 0.001)",
+                                     "exuvia.install('auto', 1000)"])
+def test_a_short_one_and_a_heap_left_to_stock_keep_cpythons_pace(python, install):
+    python.program(COUNTED + install + """
+gaps = between(work(200))
+assert set(gaps) == {11}, gaps
+""", install=False)
+
+
+def test_generation_2_is_due_when_it_always_was(python):
+    """Gen 2's count tells how many of generation 1 there would have been."""
+    python.program(COUNTED + """
+exuvia.install('inline')
+gc.collect()
+work(1200)
+usual = gc.get_count()[2]
+""" + ALWAYS_LONG + """
+gc.collect()
+work(1200)
+assert seen.count(1) > 500, seen.count(1)
+assert abs(gc.get_count()[2] - usual) <= 2, (gc.get_count(), usual)
+assert 95 <= usual <= 105, usual
+""", install=False)
+
+
+MEDIUM = """
+import collections
+alive = collections.deque(maxlen=150)
+def make():
+    node = Node()
+    node.me = node
+    alive.append(node)
+"""
+
+
+def test_one_that_finds_much_keeps_cpythons_pace(python):
+    """Cycles that live through a collection of generation 0: had it come sooner, they would wait for a full one."""
+    python.program(ALWAYS_LONG + COUNTED + MEDIUM + """
+gaps = between(work(300, make))
+assert gaps[-10:] == [11] * 10, gaps  # the first ones find nothing yet
+""", install=False)
+
+
+def test_pace_returns(python):
+    python.program(ALWAYS_LONG + COUNTED + MEDIUM + """
+assert between(work(100))[-1] == 1
+gaps = between(work(300, make))
+assert gaps[-10:] == [11] * 10, gaps
+""", install=False)
+
+
+def test_own_collections_between(python):
+    """A program that collects by itself is not taken for ours: its generation 1 counts whole."""
+    python.program(ALWAYS_LONG + COUNTED + """
+work(100)
+gc.collect()
+for i in range(50):
+    before = gc.get_count()[2]
+    gc.collect(1)
+    assert gc.get_count()[2] == before + 1, (i, before, gc.get_count())
+    gc.collect(0)
+gc.collect()
+assert gc.get_count()[2] == 0
+assert between(work(60))[-5:] == [1] * 5
+gc.set_threshold(100, 0, 1000)
+assert set(between(work(60))) == {1}  # CPython's own: every second one
+gc.disable()
+del seen[:]
+keep += [[] for i in range(10000)]
+assert not seen
+""", install=False)
