@@ -16,7 +16,7 @@
 #include "platform.h"
 #include "snapshot.h"
 
-enum { FIRST_BATCH = 1024, SMALLEST_BATCH = 256, LARGEST_BATCH = 1 << 20 };
+enum { FIRST_BATCH = 512, SMALLEST_BATCH = 256, LARGEST_BATCH = 1 << 20 };
 enum { SPARE_WORDS = 1 << 18 };
 
 static struct {
@@ -33,7 +33,7 @@ static struct {
     uint64_t oldest;                    /* of the examined, those in the oldest list */
     exvi_record record;
     exvi_flight_stats stats;
-} flight = {.batch = FIRST_BATCH};
+} flight;
 
 const char *exvi_fallback_name(exvi_fallback fallback)
 {
@@ -119,6 +119,7 @@ static bool take_snapshot(const exvi_flight_options *options, exvi_fallback *why
     flight.frozen_next = permanent->next;
     flight.frozen_prev = permanent->prev;
     flight.cursor = 0;
+    flight.batch = FIRST_BATCH; /* what is cheap at the end of an answer may be dear at the beginning of the next */
     size_t room = 2 * options->expected + SPARE_WORDS;
     exvi_arenas_halt();
     exv_status status = exvi_snapshot_start(&flight.snapshot, exvi_graph_search, &flight.search, room,

@@ -165,7 +165,7 @@ static void completed(void)
 {
     schedule.taken_waiting = schedule.taken_count = 0;
     schedule.failures = schedule.pass = 0;
-    exvi_arenas_mend(schedule.budget_ns);
+    exvi_arenas_mend(schedule.budget_ns); /* again: memory that reclaiming gave back has halted it */
     if (!schedule.whole)
         return;
     const exvi_flight_stats *flights = exvi_flight_stats_get();
@@ -177,11 +177,14 @@ static void completed(void)
 void exvi_schedule_poll(void)
 {
     exvi_fallback why;
+    bool searched = exvi_flight_now() == EXVI_FLIGHT_SEARCHING;
     if (exvi_flight_poll(&why)) {
         schedule.failure = exvi_fallback_name(why);
         put_back();
         failed();
     }
+    if (searched && exvi_flight_now() == EXVI_FLIGHT_RECLAIMING)
+        exvi_arenas_mend(schedule.budget_ns); /* the child is gone; reclaiming may go on until the next snapshot */
 }
 
 static void collect_full(bool in_turn)
@@ -245,10 +248,11 @@ bool exvi_schedule_start(int generations, uint64_t deadline_ns)
 
 /* ----------------------------------------------------------- the callback */
 
-/* Generation 1 of an old heap is a long stop by itself, and one of generation 0 will come soon, as the last one did. */
-static bool is_long_anyway(int generation)
+/* Generation 1 is a long stop by itself, and one of generation 0 will come soon, as the last one did. But garbage must not
+ * wait until the next full collection is due. */
+static bool is_spared(int generation)
 {
-    return generation == 1 && schedule.before == 0 && exvi_young_ns(1) > schedule.budget_ns / 2;
+    return generation == 1 && schedule.before == 0 && !is_due(schedule.waiting);
 }
 
 static void bring_candidates(void)
@@ -282,7 +286,7 @@ static void began(int generation)
     if (schedule.mode == EXVI_MODE_STRESS)
         exvi_flight_wait(STRESS_WAIT_NS); /* so that there are candidates to prove, again and again */
     exvi_schedule_poll();
-    if (exvi_flight_now() == EXVI_FLIGHT_RECLAIMING && !is_long_anyway(generation))
+    if (exvi_flight_now() == EXVI_FLIGHT_RECLAIMING && !is_spared(generation))
         bring_candidates();
 }
 

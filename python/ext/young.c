@@ -14,7 +14,8 @@ static struct {
     int pace;              /* collections of generation 0 that one of generation 1 follows; 0: as CPython has it */
     int behind;            /* those since the last one */
     bool hurried;          /* we have made generation 1 due */
-    bool early;            /* the collection that runs came for that */
+    bool by_itself;        /* the collection that runs is CPython's, not the program's own */
+    bool early;            /* it came because we made it due */
     int stands_for;        /* young collections since generation 2's count went up, if the last of them came early */
 } young;
 
@@ -71,7 +72,8 @@ static void adapt(const exvi_layout *layout, const exvi_young_end *end, uint64_t
 
 void exvi_young_began(const exvi_layout *layout, int generation)
 {
-    young.early = generation == 1 && young.hurried && *layout->count[0] > *layout->threshold[0];
+    young.by_itself = *layout->count[0] > *layout->threshold[0];
+    young.early = generation == 1 && young.hurried && young.by_itself;
     if (generation > 0)
         young.hurried = false;
     if (generation == 2)
@@ -90,7 +92,7 @@ void exvi_young_ended(const exvi_layout *layout, const exvi_young_end *end, uint
         return;
     }
     set_count_right(layout);
-    if (!end->carried)
+    if (young.by_itself && !end->carried)
         adapt(layout, end, limit_ns);
     young.behind = 0;
 }

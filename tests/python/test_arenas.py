@@ -1,4 +1,5 @@
 """Arenas for pymalloc come from regions of huge pages, and go back."""
+import pytest
 
 ALLOCATOR = """
 import ctypes, random
@@ -76,8 +77,10 @@ for size in (MB, 2 * MB):
 """)
 
 
-def test_split_pages_are_mended(python):
-    """What is written beside a search splits huge pages; afterwards they are whole again, and no thread is left."""
+@pytest.mark.parametrize("ended", ["exuvia.finish_collection()", "wait_for_answer()"])
+def test_split_pages_are_mended(python, ended):
+    """What is written beside a search splits huge pages; afterwards, also before what it found is reclaimed, they are
+    whole again, and no thread is left."""
     python.program("""
 def huge():
     with open('/proc/self/smaps_rollup') as file:
@@ -96,7 +99,7 @@ for item in keep[::1000]: # each huge page, and before a fast search is over
     item[0] = None
 split = huge()
 assert split < whole // 2, (whole, split)
-exuvia.finish_collection()
+""" + ended + """
 end = time.monotonic() + 20
 while huge() < whole - whole // 8:
     assert time.monotonic() < end, (whole, split, huge())

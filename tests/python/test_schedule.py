@@ -114,24 +114,59 @@ assert [[...]] and len([g for g in gc.garbage if type(g) is list and g and g[0] 
 """)
 
 
-def test_a_long_young_collection_brings_no_candidates(python):
+BROUGHT = """
+def brought(generation):
+    before = exuvia.stats().pauses['reclaim'].count
+    gc.collect(generation)
+    return exuvia.stats().pauses['reclaim'].count - before
+"""
+
+
+def test_generation_1_brings_no_candidates_after_one_of_generation_0(python):
     """It is a stop of its own; one of generation 0 comes soon."""
-    python.program("""
+    python.program(BROUGHT + """
 gc.disable()
-exuvia.install("background", pause_budget_ms=0.001)
 references = make_cycles(20000)
-gc.collect(1)                           # how long that takes is known now, and is long for such a budget
 assert exuvia.start_collection()
 wait_for_answer()
-brought = lambda: exuvia.stats().pauses['reclaim'].count
-before = brought()
-gc.collect(0)
-assert brought() == before + 1
-gc.collect(1)
-assert brought() == before + 1
-gc.collect(1)
-assert brought() == before + 2, 'nor does it keep them from being brought at all'
+assert brought(0) == 1
+assert brought(1) == 0
+assert brought(1) == 1, 'nor does it keep them from being brought at all'
 assert exuvia.finish_collection() > 0 and dead(references) == 20000
+""")
+
+
+def test_generation_1_brings_candidates_if_the_next_full_collection_is_due(python):
+    python.program(BROUGHT + """
+gc.disable()
+base = [[i] for i in range(400000)]
+gc.collect()
+references = make_cycles(20000)
+assert exuvia.start_collection()
+wait_for_answer()
+gc.set_threshold(10**8, 10, 0)  # none by itself
+gc.enable()
+assert brought(0) == 1
+assert brought(1) == 0
+keep = [[i] for i in range(120000)]
+assert brought(0) == 1
+assert brought(1) == 0  # only now they are among those that wait
+assert brought(0) == 1
+assert brought(1) == 1
+""")
+
+
+def test_each_answer_begins_with_a_small_batch(python):
+    """What is cheap to free at the end of one may be dear at the beginning of the next. Then batches grow slowly."""
+    python.program("""
+gc.disable()
+exuvia.install("background", pause_budget_ms=1e6)
+batches = []
+for i in range(3):
+    make_cycles(20000)
+    assert exuvia.collect() >= 40000
+    batches.append(exuvia.stats().last.batches)
+assert len(set(batches)) == 1 and 10 <= batches[0] <= 30, batches
 """)
 
 
