@@ -12,11 +12,12 @@ static struct {
     uint64_t ns[2];
     uint64_t found;        /* by one of generation 0, smoothed */
     int pace;              /* collections of generation 0 that one of generation 1 follows; 0: as CPython has it */
-    int behind;            /* those since the last one */
+    int threshold;         /* generation 1's, for which that was found */
+    int behind;            /* collections of generation 0 since the last one of generation 1 */
     bool hurried;          /* we have made generation 1 due */
     bool by_itself;        /* the collection that runs is CPython's, not the program's own */
     bool early;            /* it came because we made it due */
-    int stands_for;        /* young collections since generation 2's count went up, if the last of them came early */
+    int64_t stands_for;    /* young collections since generation 2's count went up, if the last of them came early */
 } young;
 
 void exvi_young_reset(void)
@@ -34,13 +35,15 @@ static void smooth(uint64_t *value, uint64_t latest)
     *value = (3 * *value + latest) / 4;
 }
 
-static int natural_pace(const exvi_layout *layout)
+static int64_t natural_pace(const exvi_layout *layout)
 {
-    return *layout->threshold[1] + 1;
+    return (int64_t)*layout->threshold[1] + 1;
 }
 
 static void hurry(const exvi_layout *layout)
 {
+    if (young.threshold != *layout->threshold[1])
+        young.pace = 0; /* the program wishes another one */
     if (young.pace > 0 && young.behind >= young.pace && *layout->count[1] <= *layout->threshold[1]) {
         *layout->count[1] = *layout->threshold[1] + 1;
         young.hurried = true;
@@ -50,7 +53,7 @@ static void hurry(const exvi_layout *layout)
 /* One that came early is a part of one at CPython's pace, and so is what it adds to generation 2's count. */
 static void set_count_right(const exvi_layout *layout)
 {
-    int period = natural_pace(layout) + 1;
+    int64_t period = natural_pace(layout) + 1;
     young.stands_for = young.early ? young.stands_for + young.behind + 1 : 0;
     if (young.stands_for >= period)
         young.stands_for -= period;
@@ -68,6 +71,7 @@ static void adapt(const exvi_layout *layout, const exvi_young_end *end, uint64_t
         young.pace *= 2;
     if (!end->may_hurry || young.pace >= natural_pace(layout))
         young.pace = 0;
+    young.threshold = *layout->threshold[1];
 }
 
 void exvi_young_began(const exvi_layout *layout, int generation)

@@ -98,6 +98,11 @@ assert gc.get_count()[2] == 0
 assert between(work(60))[-5:] == [1] * 5
 gc.set_threshold(100, 0, 1000)
 assert set(between(work(60))) == {1}  # CPython's own: every second one
+for never in 10**6, 2**31 - 1:
+    gc.set_threshold(100, 10, 1000)
+    work(60)
+    gc.set_threshold(100, never, 1000)
+    assert work(60) == [0] * 60, seen
 gc.disable()
 del seen[:]
 keep += [[] for i in range(10000)]
