@@ -19,7 +19,8 @@
 #include "cgroup.h"
 #include "platform.h"
 
-enum { SMALLEST_TOTAL = 4, PATIENCE = 3, TOLERATED_WAITING = 200000, STRESS_WAIT_NS = 200000000, YOUNG_SHARE = 5, BATCH_SHARE = 4 };
+enum { SMALLEST_TOTAL = 4, PATIENCE = 3, TOLERATED_WAITING = 200000, STRESS_WAIT_NS = 200000000 };
+enum { YOUNG_SHARE = 5, BATCH_SHARE = 4 }; /* of the budget: a generation 1 that is short, and a batch of candidates */
 
 const char *exvi_stop_name(exvi_stop stop)
 {
@@ -248,8 +249,8 @@ bool exvi_schedule_start(int generations, uint64_t deadline_ns)
 
 /* ----------------------------------------------------------- the callback */
 
-/* Generation 1 is a long stop by itself, and one of generation 0 will come soon, as the last one did. But garbage must not
- * wait until the next full collection is due. */
+/* Generation 1 is a long stop by itself, and one of generation 0 will come soon, as the last one did. But garbage must
+ * not wait until the next full collection is due. */
 static bool is_spared(int generation)
 {
     return generation == 1 && schedule.before == 0 && !is_due(schedule.waiting);
@@ -300,8 +301,8 @@ static void learn_cost(uint64_t ns, Py_ssize_t found)
     schedule.stats.ns_per_object = (schedule.stats.ns_per_object + cost) / 2;
 }
 
-/* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller batches, up to
- * half of the stop, since that is known from earlier ones only. */
+/* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller batches, up
+ * to half of the stop, since that is known from earlier ones only. */
 static uint64_t candidates_part(int generation, uint64_t ns)
 {
     uint64_t anyway = exvi_young_ns(generation > 0);

@@ -4,8 +4,8 @@
  * CPython's rule stands: the oldest generation is due when more collections of generation 1 than its threshold have
  * run, and the objects waiting are at least a quarter of the long-lived total. We only decide whether a due collection
  * is left to CPython or done from a snapshot. For that the objects waiting are counted here, where CPython does not
- * see them; thresholds, counts and everything else it shows stay true (but see young.h), and without our callback all is
- * as before.
+ * see them; thresholds, counts and everything else it shows stay true (but see young.h), and without our callback all
+ * is as before.
  *
  * Runs inside gc.callbacks, late in finalization too: no module state, no allocation of Python objects. Whatever stops
  * the program passes here, so the histograms of stops and the records of collections in place are made here.

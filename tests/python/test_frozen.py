@@ -1,4 +1,4 @@
-"""The classes of the statistics are frozen dataclasses, as those that the standard library makes, but for its import."""
+"""The classes of the statistics are frozen dataclasses, like those of the standard library, but without its import."""
 
 TWIN = """
 import copy, dataclasses, inspect
