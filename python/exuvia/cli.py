@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Callable
 
 FEWEST_OBJECTS = 1000
 MOST_OBJECTS = 10**10
@@ -119,7 +120,7 @@ def _split_run(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[:at], arguments[at:]
 
 
-def _run(parser: argparse.ArgumentParser, words: list[str]) -> None:
+def _prepare(parser: argparse.ArgumentParser, words: list[str]) -> Callable[[], object]:
     from exuvia import run
 
     ours, program = _split_run(words)
@@ -129,14 +130,19 @@ def _run(parser: argparse.ArgumentParser, words: list[str]) -> None:
     if not program or program in (["-m"], ["-c"]):
         parser.error("no program: give a script, a folder or zip file with a __main__.py, -m module, -c code or - for "
                      "standard input")
-    run.run(program, run.Options(options.mode, options.pause_budget, options.summary, options.stats, options.log))
+    wanted = run.Options(options.mode, options.pause_budget, options.summary, options.stats, options.log)
+    return run.prepare(program, wanted)
 
 
 def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     parser, run_parser = _parsers()
     if words[:1] == ["run"]:
-        _run(run_parser, words[1:])
+        from exuvia import run
+
+        start = _prepare(run_parser, words[1:])
+        with run.Frames():
+            start()
         return
     options = parser.parse_args(words)
     if options.command == "doctor":

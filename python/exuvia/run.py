@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import io
 import json
 import os
@@ -9,7 +10,7 @@ import runpy
 import sys
 import types
 from importlib.machinery import SourceFileLoader
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Callable, NamedTuple
 
 import exuvia
 from exuvia import _log
@@ -25,7 +26,9 @@ class Options(NamedTuple):
     log: str | None
 
 
-def run(program: list[str], options: Options) -> None:
+def prepare(program: list[str], options: Options) -> Callable[[], object]:
+    """Install Exuvia and make the program's `__main__`. What comes back runs it, within Frames, and is no function of
+    this package: the fewer frames below a program, the more of the recursion limit is its own."""
     stats_file = _prepare_files(options)
     if options.summary or stats_file:
         atexit.register(_report, os.getpid(), options.summary, stats_file)
@@ -34,11 +37,10 @@ def run(program: list[str], options: Options) -> None:
     except exuvia.Unsupported as error:
         print(f"exuvia: {error}; the program runs with stock collection", file=sys.stderr)
     if program[0] == "-m":
-        _run_module(program[1:])
-    elif program[0] == "-c":
-        _run_code(program[1], ["-c", *program[2:]], "", None)
-    else:
-        _run_script(program)
+        return _module(program[1:])
+    if program[0] == "-c":
+        return _code(_dedented(program[1]), ["-c", *program[2:]], "", None)
+    return _script(program)
 
 
 def _prepare_files(options: Options) -> str | None:
@@ -97,27 +99,40 @@ def _new_main() -> types.ModuleType:
     return main
 
 
-def _run_module(words: list[str]) -> None:
-    sys.argv[:] = words
-    if not sys.flags.safe_path and sys.path:
-        sys.path[0] = os.getcwd()
-    sys.argv[0] = words[0]
+def _as_main(name: str, alter_argv: bool) -> Callable[[], object]:
+    """As the interpreter itself does for -m, and for a folder or archive."""
     global _command
     _command = sys.modules["__main__"]
     sys.modules["__main__"] = _new_main()
-    with _Frames():
-        runpy._run_module_as_main(words[0], alter_argv=True)  # type: ignore[attr-defined]
+    return functools.partial(runpy._run_module_as_main, name, alter_argv)  # type: ignore[attr-defined]
 
 
-def _run_script(words: list[str]) -> None:
+def _module(words: list[str]) -> Callable[[], object]:
+    sys.argv[:] = words
+    if not sys.flags.safe_path and sys.path:
+        sys.path[0] = os.getcwd()
+    return _as_main(words[0], True)
+
+
+def _has_modules(path: str) -> bool:
+    """Whether it is a folder or an archive, whatever its name."""
+    for hook in sys.path_hooks:
+        try:
+            hook(path)
+            return True
+        except ImportError:
+            pass
+    return False
+
+
+def _script(words: list[str]) -> Callable[[], object]:
     path = words[0]
-    if os.path.isdir(path) or path.endswith((".zip", ".pyz")):
+    if path != "-" and _has_modules(path):
         sys.argv[:] = words
         if not sys.flags.safe_path and sys.path:
             del sys.path[0]
-        with _Frames():
-            _run_path(path)
-        return
+        sys.path.insert(0, os.path.abspath(path))
+        return _as_main("__main__", False)
     try:
         if path == "-":
             source: bytes | str = sys.stdin.read()
@@ -129,22 +144,20 @@ def _run_script(words: list[str]) -> None:
               file=sys.stderr)
         sys.exit(2)
     if path == "-":
-        _run_code(source, words, "", STDIN)
-    else:
-        _run_code(source, words, os.path.dirname(os.path.realpath(path)), os.path.abspath(path))
+        return _code(source, words, "", STDIN)
+    return _code(source, words, os.path.dirname(os.path.realpath(path)), os.path.abspath(path))
 
 
-def _run_path(path: str) -> None:
-    try:
-        runpy.run_path(path, run_name="__main__")
-    except ImportError as error:
-        if str(error) != f"can't find '__main__' module in {path!r}":
-            raise
-        print(f"{sys.executable}: {error}", file=sys.stderr)
-        sys.exit(1)
+def _dedented(code: str) -> str:
+    """As -c takes its code, from 3.14 on."""
+    if sys.version_info < (3, 14) or not code.lstrip("\n").startswith((" ", "\t")):
+        return code
+    import textwrap
+
+    return textwrap.dedent(code)
 
 
-def _run_code(source: bytes | str, argv: list[str], folder: str, file: str | None) -> None:
+def _code(source: bytes | str, argv: list[str], folder: str, file: str | None) -> Callable[[], object]:
     name = "<string>"
     sys.argv[:] = argv
     if not sys.flags.safe_path and sys.path:
@@ -156,30 +169,39 @@ def _run_code(source: bytes | str, argv: list[str], folder: str, file: str | Non
             main.__loader__ = SourceFileLoader("__main__", file)
         if sys.version_info < (3, 15):
             setattr(main, "__cached__", None)
+    elif sys.version_info >= (3, 13):  # tracebacks show lines of -c
+        import linecache
+
+        linecache.cache[name] = (len(source), None, [f"{line}\n" for line in str(source).splitlines()], name)
     global _command
     _command = sys.modules["__main__"]
     sys.modules["__main__"] = main
-    with _Frames():
-        exec(compile(source, name, "exec", dont_inherit=True), main.__dict__)
+    with Frames():
+        code = compile(source, name, "exec", dont_inherit=True)
+    return functools.partial(exec, code, main.__dict__)
 
 
-class _Frames:
+class Frames:
     """An uncaught exception is shown as python shows it, without the frames of this package."""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: types.TracebackType | None) -> None:
-        if error is None or isinstance(error, (SystemExit, KeyboardInterrupt)):
+        if error is None or isinstance(error, SystemExit):
             return
-        here = (os.path.dirname(os.path.abspath(__file__)), "<frozen runpy>", runpy.__file__)
+        here = os.path.dirname(os.path.abspath(__file__))
         while traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(here):
             traceback = traceback.tb_next
-        _show(error, traceback)
+        if isinstance(error, KeyboardInterrupt):  # the interpreter ends by the signal, once it has shown the exception
+            sys.excepthook = functools.partial(_show, sys.excepthook, traceback)
+            return
+        sys.last_type, sys.last_value, sys.last_traceback = type(error), error, traceback
+        _show(sys.excepthook, traceback, type(error), error)
+        sys.exit(1)
 
 
-def _show(error: BaseException, traceback: types.TracebackType | None) -> NoReturn:
-    error.__traceback__ = traceback
-    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, traceback
-    sys.excepthook(type(error), error, traceback)
-    sys.exit(1)
+def _show(hook: Callable[..., object], shown: types.TracebackType | None, kind: type[BaseException],
+          error: BaseException, traceback: types.TracebackType | None = None) -> None:
+    error.__traceback__ = shown
+    hook(kind, error, shown)

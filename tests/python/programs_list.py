@@ -14,6 +14,7 @@ class Program:
     needs: tuple = ()
     from_source: bool = False
     chosen: str = "all"
+    whole: tuple = ()  # arguments for the whole suite, where `arguments` are for a part
 
 
 PROGRAMS = (
@@ -24,10 +25,11 @@ PROGRAMS = (
     Program("networkx", ("--pyargs", "networkx"), ("numpy", "scipy", "pandas")),
     Program("sqlalchemy", ("test/base", "test/engine/test_pool.py", "test/orm/test_cycles.py",
                            "test/orm/test_session.py", "test/orm/test_unitofwork.py", "--db", "sqlite"),
-            ("greenlet", "aiosqlite"), from_source=True, chosen="base, pool, sessions, units of work, cycles"),
+            ("greenlet", "aiosqlite"), from_source=True, chosen="base, pool, sessions, units of work, cycles",
+            whole=("test", "--db", "sqlite")),
     Program("numpy", ("--pyargs", "numpy._core.tests.test_dtype", "numpy._core.tests.test_nditer",
                       "numpy._core.tests.test_regression", "numpy._core.tests.test_records"),
-            ("hypothesis",), chosen="dtype, nditer, regression, records"),
+            ("hypothesis",), chosen="dtype, nditer, regression, records", whole=("--pyargs", "numpy")),
     Program("pandas", ("--pyargs", "pandas.tests.frame.test_constructors", "pandas.tests.groupby.test_groupby"),
-            ("hypothesis",), chosen="constructors of frames, groupby"),
+            ("hypothesis",), chosen="constructors of frames, groupby", whole=("--pyargs", "pandas")),
 )

@@ -3,7 +3,9 @@ import ctypes
 import json
 import os
 import re
+import signal
 import stat
+import zipfile
 
 import pytest
 
@@ -47,9 +49,50 @@ def test_ends(python, tmp_path, end):
     program = tmp_path / "program.py"
     program.write_text("import sys, os\n" + end + "\n")
     plain, ours = both(python, str(program))
-    assert ours.returncode == plain.returncode
-    if "Keyboard" not in end:
-        assert ours.stderr == plain.stderr
+    assert (ours.returncode, ours.stderr) == (plain.returncode, plain.stderr)
+
+
+def test_interrupted_it_shows_the_program_only_and_ends_by_the_signal(python, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text("""
+import os, signal, sys
+def hook(kind, error, traceback):
+    print(kind.__name__, traceback.tb_frame.f_code.co_name, traceback.tb_next)
+if sys.argv[1:]:
+    sys.excepthook = hook
+os.kill(os.getpid(), signal.SIGINT)
+""")
+    for words in ([], ["hook"]):
+        plain, ours = both(python, str(program), *words)
+        assert (ours.returncode, ours.stdout, ours.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+        assert ours.returncode == -signal.SIGINT
+
+
+@pytest.mark.parametrize("form", ["script", "module", "code", "folder"])
+def test_few_frames_below_the_program(python, tmp_path, form):
+    """They are taken from its recursion limit."""
+    show = ("import sys\nframe, depth = sys._getframe(), 0\n"
+            "while frame: frame, depth = frame.f_back, depth + 1\nprint(depth)")
+    (tmp_path / "program.py").write_text(show)
+    (tmp_path / "__main__.py").write_text(show)
+    words = {"script": ["program.py"], "module": ["-m", "program"], "code": ["-c", show], "folder": [str(tmp_path)]}[form]
+    plain, ours = both(python, *words, cwd=tmp_path)
+    started_as_a_module = 2
+    package = 2  # __main__, main
+    assert int(ours.stdout) - int(plain.stdout) <= started_as_a_module + package
+
+
+@pytest.mark.parametrize("error", ["1/0", "raise SystemExit('no')", "import os; os.kill(os.getpid(), 2)"])
+@pytest.mark.parametrize("form", ["module", "folder", "relative folder", "archive without a suffix", "code", "stdin"])
+def test_the_traceback_of_each_form(python, tmp_path, form, error):
+    (tmp_path / "program.py").write_text(error)
+    (tmp_path / "__main__.py").write_text(error)
+    with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
+        archive.write(tmp_path / "__main__.py", "__main__.py")
+    words = {"module": ["-m", "program"], "folder": [str(tmp_path)], "relative folder": ["."],
+             "archive without a suffix": ["archive"], "code": ["-c", error], "stdin": ["-"]}[form]
+    plain, ours = both(python, *words, cwd=tmp_path, input=error)
+    assert (ours.returncode, ours.stderr) == (plain.returncode, plain.stderr)
 
 
 def test_a_program_that_is_not_there(python, tmp_path):
@@ -90,6 +133,13 @@ def test_code_and_module_joined_to_their_letter(python, tmp_path):
     for words in (["-cimport sys; print(sys.argv)", "--mode", "x"], ["-mprogram", "-c"]):
         plain, ours = both(python, *words, cwd=tmp_path)
         assert (ours.returncode, ours.stdout) == (plain.returncode, plain.stdout) != (0, "")
+
+
+@pytest.mark.parametrize("code", ["  print(1)\n  print(2)", "\n\n    if 1:\n        print(3)\n", "  print(1)\nprint(2)",
+                                  "\tprint('''a\n\t b''')", ""])
+def test_indented_code(python, code):
+    plain, ours = both(python, "-c", code)
+    assert (ours.returncode, ours.stdout, ours.stderr) == (plain.returncode, plain.stdout, plain.stderr)
 
 
 def test_a_syntax_error(python, tmp_path):

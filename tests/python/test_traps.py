@@ -169,6 +169,54 @@ assert Busy.runs == 400, Busy.runs
 """)
 
 
+def test_a_collection_inside_a_collection(python):
+    """A collection that is due while one is begun by hand, with nothing in between that would let it run, comes in the
+    finalizers of that one: in 3.12 only, whose automatic collections do not ask whether one is running."""
+    python.program("""
+import itertools
+def ended():
+    return sum(generation['collections'] for generation in gc.get_stats())
+class Busy:
+    died = nested = 0
+    def __init__(self):
+        self.self = self
+    def __del__(self):
+        Busy.died += 1
+        Busy.nested += nesting and ended() > before
+        self.mark = [[] for _ in range(800 * (Busy.died % 50 == 0))]   # the inner one has ended: the next is due
+def nest(generation):
+    global nesting, before
+    for _ in range(20):
+        Busy()
+    nesting, before = True, ended()
+    list(itertools.chain(map(list, [()] * 2000), map(gc.collect, [generation])))
+    nesting = False
+made, references, nesting = 0, [], False
+gc.set_threshold(700, 1, 1)   # so that the inner one has something that is due
+for generation in [0, 1, 2] * 10:
+    gc.disable()
+    busy = [Busy() for _ in range(3000)]
+    references += map(weakref.ref, busy)
+    age()
+    del busy
+    exuvia.start_collection()
+    wait_for_answer()
+    gc.enable()
+    for _ in range(5):
+        nest(generation)
+        made += 20
+    made += 3000
+    exuvia.finish_collection()
+exuvia.collect()
+gc.collect()
+assert Busy.died == made, (Busy.died, made)
+assert dead(references) == len(references)
+for one in exuvia.stats().collections:
+    assert one.kind != 'background' or one.unreachable >= one.relinked, one
+assert Busy.nested or sys.version_info[:2] != (3, 12)
+""")
+
+
 def test_suspended_generators_and_coroutines_live(python):
     """From 3.14 on they hold references that are not counted: taken for counted ones, live objects look dead."""
     python.program("""
