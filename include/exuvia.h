@@ -427,9 +427,9 @@ EXV_API void exv_get_heap_stats(const exv_heap *heap, exv_heap_stats *stats);
 /** Give free pages back to the system now. Returns how many bytes. */
 EXV_API size_t exv_heap_trim(exv_heap *heap);
 
-/** Call `each` for every live block until it returns other than 0, which is then returned: those
- *  of exv_alloc() first, then objects, both in address order. `type` is NULL for a block of exv_alloc(); for an object, `block` is
- *  the object. The heap must not be changed meanwhile. */
+/** Call `each` for every live block until it returns other than 0, which is then returned: those of exv_alloc() first,
+ *  then objects, both in address order. `type` is NULL for a block of exv_alloc(); `block` is the object, if it is one.
+ *  The heap must not be changed meanwhile. */
 typedef int exv_block_fn(void *block, size_t size, const exv_type *type, void *arg);
 EXV_API int exv_heap_walk(exv_heap *heap, exv_block_fn *each, void *arg);
 

@@ -7,6 +7,8 @@ import pytest
 from conftest import SOURCE
 
 SOURCES = sorted((SOURCE / "src").glob("*.[ch]"))
+INSTALLED = [path for folder in ("src", "include", "python") for path in sorted((SOURCE / folder).rglob("*"))
+             if path.suffix in (".c", ".h", ".py", ".pyi")]
 SYSTEM_CALL = re.compile(
     r"\b(mmap|munmap|madvise|mprotect|mremap|syscall|clone|fork|waitpid|wait4|kill|prctl|setitimer|timer_create|"
     r"sigaction|signal|futex|pthread_\w+|open|read|write|close|fopen|getenv|clock_gettime|nanosleep|getpid)\s*\(")
@@ -34,13 +36,19 @@ def test_source_file(path):
     code = without_comments(text)
     assert "Python.h" not in text
     assert text.startswith("/*\n * " + path.stem + ": "), "opens by saying what it is"
-    assert [number for number, line in enumerate(text.splitlines(), 1) if len(line) > 120] == []
-    assert len(text.splitlines()) <= 700
-    assert "\t" not in text
     if path.name != "platform.c":
         calls = {call.group(1) for call in SYSTEM_CALL.finditer(code)} - OF_THE_LIBC.get(path.name, set())
         assert calls == set(), "system calls live in platform.c"
     assert LIBC_ALLOCATION.findall(code) == [], "memory comes from the heap or from platform.c"
+
+
+@pytest.mark.parametrize("path", INSTALLED, ids=lambda path: path.name)
+def test_what_is_installed_is_set_alike(path):
+    text = path.read_text()
+    assert [number for number, line in enumerate(text.splitlines(), 1) if len(line) > 120] == []
+    assert "\t" not in text
+    if path.parent.name != "include":
+        assert len(text.splitlines()) <= 700
 
 
 def layers():

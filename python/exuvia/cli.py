@@ -98,8 +98,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     kinds = bench.add_subparsers(dest="kind", required=True, metavar="pause | costs")
     _add_pause(kinds)
     costs = kinds.add_parser("costs", help="import, installation, and the pages of a forked worker",
-                             description="What Exuvia costs besides its stops: the time of import and installation, and "
-                                         "how much a full collection writes in a forked worker, beside stock's.")
+                             description="What Exuvia costs besides its stops: the time of import and installation, "
+                                         "and how much a full collection writes in a forked worker, beside stock's.")
     costs.add_argument("--objects", type=_objects, default=1_000_000, metavar="N",
                        help="live container objects of the worker, at least 1000 (1e6)")
     costs.add_argument("--json", metavar="FILE", help="the numbers")

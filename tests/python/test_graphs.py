@@ -6,7 +6,7 @@ import pytest
 PROGRAM = """
 import random
 random.seed({seed})
-finalized = []
+finalized, late, called = [], [], []
 class Plain:
     pass
 class Slots:
@@ -16,6 +16,10 @@ class Finalized:
         self.number = number
     def __del__(self):
         finalized.append(self.number)
+        if self.number % 3 == 0:            # of itself, which is dying, and of something that dies with it
+            for dying in (self, getattr(self, 'x0', None)):
+                if dying is not None and not isinstance(dying, (list, dict)):
+                    late.append(weakref.ref(dying, called.append))
         if self.number % 7 == 0:
             kept.append(self)               # resurrected
 kept = []
@@ -62,7 +66,7 @@ for _ in range(3):
     collect(-1)
 print(sorted(finalized))
 print([(step, i) for reference, step, i in watched if reference() is not None])
-print(len(watched))
+print(len(watched), len(late), len(called), sum(reference() is not None for reference in late))
 """
 
 STOCK = "def collect(step): gc.collect()\n"
