@@ -26,7 +26,7 @@ PROGRAMS = (
     Program("sqlalchemy", ("test/base", "test/engine/test_pool.py", "test/orm/test_cycles.py",
                            "test/orm/test_session.py", "test/orm/test_unitofwork.py", "--db", "sqlite"),
             ("greenlet", "aiosqlite"), from_source=True, chosen="base, pool, sessions, units of work, cycles",
-            whole=("test", "--db", "sqlite")),
+            whole=("test", "--db", "sqlite", "-m", "not memory_intensive and not mypy")),  # as its own tox does
     Program("numpy", ("--pyargs", "numpy._core.tests.test_dtype", "numpy._core.tests.test_nditer",
                       "numpy._core.tests.test_regression", "numpy._core.tests.test_records"),
             ("hypothesis",), chosen="dtype, nditer, regression, records", whole=("--pyargs", "numpy")),
