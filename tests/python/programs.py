@@ -191,8 +191,27 @@ def count(outcomes: dict[str, str], *words: str) -> int:
     return sum(any(word in outcome for word in words) for outcome in outcomes.values())
 
 
-def whole(program: Program) -> Program:
-    return dataclasses.replace(program, arguments=program.whole, chosen="all") if program.whole else program
+def parts(program: Program, whole: bool) -> list[Program]:
+    """What is run and compared by itself."""
+    if not whole or not program.whole:
+        return [program]
+    return [dataclasses.replace(program, arguments=tuple(arguments), chosen=name) for name, *arguments in program.whole]
+
+
+DIFFER = 4  # the column of the table
+
+
+def compare_and_show(program: Program, place: Place, timeout: float) -> tuple:
+    """A row of the table; what differs is shown at once."""
+    title = f"{program.name} {version(place, program.name)}"
+    print(f"== {title}, {program.chosen}", flush=True)
+    plain, ours, lines, shaky = compare(program, place, timeout)
+    print(f"    {len(plain.outcomes)} tests, {ours.snapshots} snapshots", flush=True)
+    for kind, found in (("differs", lines), ("shaky", shaky)):
+        print(*(f"    {kind}: {line}" for line in found), sep="\n", end="\n" if found else "", flush=True)
+    return (title, len(plain.outcomes), count(plain.outcomes, "-passed", "-xpassed"),
+            count(plain.outcomes, "-failed", "uncollected"), len(lines), len(shaky), ours.snapshots,
+            f"{plain.seconds:.0f}", f"{ours.seconds:.0f}", program.chosen)
 
 
 def main() -> int:
@@ -205,27 +224,22 @@ def main() -> int:
     parser.add_argument("programs", nargs="*", metavar="program")
     options = parser.parse_args()
     timeout = options.timeout or (3600 if options.whole else 900)
-    known = {program.name: whole(program) if options.whole else program for program in PROGRAMS}
+    known = {program.name: program for program in PROGRAMS}
     unknown = [name for name in options.programs if name not in known]
     if unknown:
         parser.error(f"{unknown[0]} is not in programs_list.py; there are {', '.join(known)}")
     table, bad = [], 0
     for name in options.programs or known:
         place = prepare(known[name], options.python, options.exuvia, os.path.abspath(options.build))
-        print(f"== {name} {version(place, name)}", flush=True)
-        plain, ours, lines, shaky = compare(known[name], place, timeout)
-        for title, found in (("differs", lines), ("shaky", shaky)):
-            print(*(f"    {title}: {line}" for line in found), sep="\n", end="\n" if found else "", flush=True)
-        bad += bool(lines)
-        table.append((f"{name} {version(place, name)}", len(plain.outcomes),
-                      count(plain.outcomes, "-passed", "-xpassed"),
-                      count(plain.outcomes, "-failed", "uncollected"), len(lines), len(shaky), ours.snapshots,
-                      f"{plain.seconds:.0f}", f"{ours.seconds:.0f}", known[name].chosen))
+        for part in parts(known[name], options.whole):
+            row = compare_and_show(part, place, timeout)
+            bad += row[DIFFER] > 0
+            table.append(row)
     titles = ("program", "tests", "passed", "failed", "differ", "shaky", "snapshots", "plain s", "stress s", "chosen")
     rows = [titles, *(tuple(map(str, row)) for row in table)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(titles))]
     print(*("  ".join(word.ljust(width) for word, width in zip(row, widths)).rstrip() for row in rows), sep="\n")
-    print(f"{len(table) - bad} programs the same under Exuvia, {bad} differ; {sum(row[1] for row in table)} tests, "
+    print(f"{len(table) - bad} suites the same under Exuvia, {bad} differ; {sum(row[1] for row in table)} tests, "
           f"{sum(row[6] for row in table)} snapshots")
     return 1 if bad else 0
 

@@ -14,8 +14,13 @@ class Program:
     needs: tuple = ()
     from_source: bool = False
     chosen: str = "all"
-    whole: tuple = ()  # arguments for the whole suite, where `arguments` are for a part
+    whole: tuple = ()  # where `arguments` are for a part: the whole suite in parts, each its name and arguments
 
+
+# All at once are several million objects, which each snapshot would search.
+PANDAS = ("frame", "groupby", "reshape", "indexing", "copy_view", "generic", "apply", "resample", "window", "series",
+          "base", "dtypes", "indexes", "arrays", "arithmetic", "computation", "strings", "scalar", "tseries", "tools",
+          "reductions", "libs", "tslibs", "util", "internals", "interchange", "extension", "io")
 
 PROGRAMS = (
     Program("attrs", ("tests",), ("hypothesis", "cloudpickle", "pympler"), from_source=True),
@@ -26,10 +31,12 @@ PROGRAMS = (
     Program("sqlalchemy", ("test/base", "test/engine/test_pool.py", "test/orm/test_cycles.py",
                            "test/orm/test_session.py", "test/orm/test_unitofwork.py", "--db", "sqlite"),
             ("greenlet", "aiosqlite"), from_source=True, chosen="base, pool, sessions, units of work, cycles",
-            whole=("test", "--db", "sqlite", "-m", "not memory_intensive and not mypy")),  # as its own tox does
+            whole=(("all but what its tox leaves out", "test", "--db", "sqlite", "-m",
+                    "not memory_intensive and not mypy"),)),
     Program("numpy", ("--pyargs", "numpy._core.tests.test_dtype", "numpy._core.tests.test_nditer",
                       "numpy._core.tests.test_regression", "numpy._core.tests.test_records"),
-            ("hypothesis",), chosen="dtype, nditer, regression, records", whole=("--pyargs", "numpy")),
+            ("hypothesis",), chosen="dtype, nditer, regression, records", whole=(("all", "--pyargs", "numpy"),)),
     Program("pandas", ("--pyargs", "pandas.tests.frame.test_constructors", "pandas.tests.groupby.test_groupby"),
-            ("hypothesis",), chosen="constructors of frames, groupby", whole=("--pyargs", "pandas")),
+            ("hypothesis",), chosen="constructors of frames, groupby", 
+            whole=tuple((folder, "--pyargs", f"pandas.tests.{folder}") for folder in PANDAS)),
 )
