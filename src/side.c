@@ -100,7 +100,9 @@ void exvi_side_drop(exvi_side *side)
 
 bool exvi_side_add_slow(exvi_side *side, const void *object, uint8_t first)
 {
-    exv_assert(first && ((uintptr_t)object & 15) == 0 && (uintptr_t)object >> EXVI_ADDRESS_BITS == 0);
+    exv_assert(first && ((uintptr_t)object & 15) == 0);
+    if ((uintptr_t)object >> EXVI_ADDRESS_BITS != 0)
+        return false;
     if (!exvi_side_find(side, object) && !add_table(side, (uintptr_t)object >> EXVI_SIDE_TABLE_SHIFT))
         return false;
     if (!side->dense && side->members == side->room && !grow_list(side))

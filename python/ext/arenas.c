@@ -4,8 +4,8 @@
  * A region is 32 MiB aligned to 32 MiB, so a mask finds it; a table sorted by nothing, searched from the newest, finds
  * what we know of it. Slot i of a region, 1 MiB, is in use if bit i of `used` is set; an arena of 2 MiB takes slots 2i
  * and 2i + 1, which are one huge page. Invariant: a region with no slot in use is given back, but for one that is kept.
- * The calls come under the GIL, or from interpreters with a GIL of their own: a spin lock, held for some instructions,
- * keeps them apart.
+ * The calls come under the GIL, or from interpreters with a GIL of their own: a spin lock keeps them apart, held for
+ * some instructions or for a call of the system that gets or gives back memory.
  *
  * A free slot goes back to the system when its neighbour in the same huge page is free too: half a huge page given back
  * would split it.
@@ -39,7 +39,8 @@ static struct {
     size_t with_room;           /* no region below this index has a free slot */
     size_t slots;
     exvi_mender mender;
-} ours = {.arena.huge_pages = true, .lock = ATOMIC_FLAG_INIT};
+    pthread_mutex_t mending;    /* whoever has it may start or end the mender: held over a fork, see before_fork() */
+} ours = {.arena.huge_pages = true, .lock = ATOMIC_FLAG_INIT, .mending = PTHREAD_MUTEX_INITIALIZER};
 
 static void lock(void)
 {
@@ -160,6 +161,20 @@ static void arena_free(void *context, void *start, size_t size)
         ours.before.free(ours.before.ctx, start, size);
 }
 
+/* CPython warns of a fork while there are other threads. The thread that forks may be a native one, without the GIL,
+ * beside one that has it and would start the mender. Nobody waits for this lock but another fork: who has the GIL must
+ * not, for the handlers of others may want it. */
+static void before_fork(void)
+{
+    pthread_mutex_lock(&ours.mending);
+    exvi_mender_end(&ours.mender);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&ours.mending);
+}
+
 void exvi_arenas_install(void)
 {
     if (ours.installed)
@@ -170,7 +185,7 @@ void exvi_arenas_install(void)
     PyObject_GetArenaAllocator(&ours.before);
     PyObjectArenaAllocator allocator = {NULL, arena_alloc, arena_free};
     PyObject_SetArenaAllocator(&allocator);
-    pthread_atfork(exvi_arenas_rest, NULL, NULL); /* CPython warns of a fork while there are other threads */
+    pthread_atfork(before_fork, after_fork, after_fork);
     ours.installed = true;
 }
 
@@ -182,16 +197,23 @@ static void list_filled(const region *r)
             exvi_mender_add(&ours.mender, (void *)(r->start + ((uintptr_t)slot << SLOT_SHIFT)));
 }
 
-void exvi_arenas_mend(uint64_t budget_ns)
+static void mend_anew(void)
 {
-    if (!exvi_mending_is_due(exvi_arenas_bytes(), budget_ns) || exvi_mender_is_busy(&ours.mender))
-        return;
     exvi_mender_end(&ours.mender);
     lock();
     for (size_t i = 0; i < ours.count; i++)
         list_filled(&ours.regions[i]);
     unlock();
     exvi_mender_start(&ours.mender);
+}
+
+void exvi_arenas_mend(uint64_t budget_ns)
+{
+    if (!exvi_mending_is_due(exvi_arenas_bytes(), budget_ns) || pthread_mutex_trylock(&ours.mending) != 0)
+        return;
+    if (!exvi_mender_is_busy(&ours.mender))
+        mend_anew();
+    pthread_mutex_unlock(&ours.mending);
 }
 
 void exvi_arenas_halt(void)
@@ -201,7 +223,10 @@ void exvi_arenas_halt(void)
 
 void exvi_arenas_rest(void)
 {
+    if (pthread_mutex_trylock(&ours.mending) != 0)
+        return; /* a fork is under way, which has ended it */
     exvi_mender_end(&ours.mender);
+    pthread_mutex_unlock(&ours.mending);
 }
 
 size_t exvi_arenas_bytes(void)

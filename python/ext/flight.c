@@ -16,7 +16,7 @@
 #include "platform.h"
 #include "snapshot.h"
 
-enum { FIRST_BATCH = 512, SMALLEST_BATCH = 256, LARGEST_BATCH = 1 << 20 };
+enum { FIRST_BATCH = 512, SMALLEST_BATCH = 256, LARGEST_BATCH = 1 << 20, HURRY_SHARE = 16 };
 enum { SPARE_WORDS = 1 << 18 };
 
 static struct {
@@ -29,6 +29,7 @@ static struct {
     uintptr_t frozen_next, frozen_prev; /* the permanent list's ends at the clone */
     size_t cursor;                      /* candidates that are done */
     size_t batch;                       /* objects of one reclaiming collection */
+    size_t least;                       /* and how many at least */
     size_t moved;                       /* objects of this one */
     uint64_t oldest;                    /* of the examined, those in the oldest list */
     exvi_record record;
@@ -94,7 +95,7 @@ static void note_failure(exvi_fallback why)
 {
     flight.stats.fallback[why]++;
     flight.record.kind = EXVI_RECORD_FAILED;
-    flight.record.reason = exvi_fallback_name(why);
+    flight.record.reason = flight.stats.last_failure = exvi_fallback_name(why);
     if (flight.owner == exvi_own_pid())
         exvi_record_add(&flight.record);
 }
@@ -118,7 +119,7 @@ static bool take_snapshot(const exvi_flight_options *options, exvi_fallback *why
     flight.batch_ns = options->batch_ns;
     flight.frozen_next = permanent->next;
     flight.frozen_prev = permanent->prev;
-    flight.cursor = 0;
+    flight.cursor = flight.least = 0;
     flight.batch = FIRST_BATCH; /* what is cheap at the end of an answer may be dear at the beginning of the next */
     size_t room = 2 * options->expected + SPARE_WORDS;
     exvi_arenas_halt();
@@ -293,7 +294,16 @@ static void adapt_batch(uint64_t ns)
     double most = (double)(flight.batch + flight.batch / 8);
     wanted = wanted > most ? most : wanted;
     wanted = wanted > LARGEST_BATCH ? LARGEST_BATCH : wanted < SMALLEST_BATCH ? SMALLEST_BATCH : wanted;
-    flight.batch = (size_t)wanted;
+    flight.batch = (size_t)wanted < flight.least ? flight.least : (size_t)wanted;
+}
+
+void exvi_flight_hurry(void)
+{
+    size_t part = ((size_t)flight.record.candidates - flight.cursor) / HURRY_SHARE;
+    if (part > flight.least)
+        flight.least = part;
+    if (flight.batch < flight.least)
+        flight.batch = flight.least;
 }
 
 static void note_batch(const exvi_batch_end *batch)

@@ -47,6 +47,7 @@ typedef struct exvi_flight_stats {
     exvi_record last, sum;
     uint64_t last_oldest;         /* of the examined, those that were in the oldest list */
     uint64_t fallback[EXVI_FALLBACKS];
+    const char *last_failure;     /* why the last one that failed did */
 } exvi_flight_stats;
 
 typedef struct exvi_flight_options {
@@ -82,6 +83,9 @@ typedef struct exvi_batch_end {
 /* The collection that began with exvi_flight_reclaim() has ended. True: it was the last batch, the flight is
  * completed. */
 bool exvi_flight_reclaimed(const exvi_batch_end *batch);
+
+/* From now on in steps of at least a sixteenth of what is left, whatever they take. Only while reclaiming. */
+void exvi_flight_hurry(void);
 
 /* One more for this reason, where no flight was begun. */
 void exvi_flight_count(exvi_fallback why);

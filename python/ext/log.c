@@ -166,6 +166,14 @@ static void wait_for_help(void)
     }
 }
 
+void exvi_log_forget(void)
+{
+    PyMem_RawFree(sink.path);
+    sink.path = NULL;
+    sink.asked = sink.helped = sink.held = false;
+    exvi_record_keep(false);
+}
+
 exvi_log_end exvi_log_close(void)
 {
     exvi_log_forked();

@@ -27,6 +27,9 @@ bool exvi_log_open(const exvi_layout *layout, const char *path);
 /* Writes what is left. */
 exvi_log_end exvi_log_close(void);
 
+/* The interpreter has ended without that: nothing is written any more. */
+void exvi_log_forget(void);
+
 /* A collection begins: nothing is written until exvi_log_ask(). */
 void exvi_log_hold(void);
 

@@ -115,6 +115,13 @@ static PyObject *core_in_collection(PyObject *self, PyObject *unused)
     return PyBool_FromLong(exvi_schedule_is_installed() && exvi_schedule_in_collection());
 }
 
+static PyObject *core_collects_here(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return PyBool_FromLong(exvi_schedule_is_installed() && exvi_schedule_collects_here());
+}
+
 /* Wait without the GIL, as short as a poll should be apart. */
 static PyObject *core_pause(PyObject *self, PyObject *args)
 {
@@ -188,6 +195,7 @@ static PyMethodDef methods[] = {
     {"poll", core_poll, METH_NOARGS, NULL},
     {"pause", core_pause, METH_VARARGS, NULL},
     {"in_collection", core_in_collection, METH_NOARGS, NULL},
+    {"collects_here", core_collects_here, METH_NOARGS, NULL},
     {"forked", core_forked, METH_NOARGS, NULL},
     {"stats", exvi_numbers_all, METH_NOARGS, NULL},
     {"log_open", core_log_open, METH_O, NULL},
@@ -197,6 +205,16 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static bool asked_at_exit;
+
+/* The interpreter is gone, and if nobody has called uninstall() before, it was with us installed. */
+static void ended(void)
+{
+    asked_at_exit = false;
+    exvi_schedule_ended();
+    exvi_log_forget();
+}
+
 /* All state is the main interpreter's. From 3.12 on one with a GIL of its own is refused before it gets here. */
 static int begin(PyObject *module)
 {
@@ -205,6 +223,11 @@ static int begin(PyObject *module)
         PyErr_SetString(PyExc_ImportError, "exuvia is for the main interpreter, not for a sub-interpreter");
         return -1;
     }
+    if (!asked_at_exit && Py_AtExit(ended) < 0) {
+        PyErr_SetString(PyExc_ImportError, "exuvia: the interpreter has no room for one more exit function");
+        return -1;
+    }
+    asked_at_exit = true;
     if (!exvi_schedule_is_installed()) { /* perhaps there was another interpreter before */
         probed = false;
         exvi_layout_forget();

@@ -34,8 +34,13 @@ static struct {
     exvi_mode mode;
     uint64_t budget_ns;
     int depth;                  /* collections that run; above 1 only where they nest */
+    uint64_t thread;            /* that runs the outermost one */
+    int64_t ends;               /* of collections, that our callback was told */
+    int64_t unseen;             /* of all collections that ended, those whose end our callback was not told */
     bool reclaiming;            /* the outermost one ends a batch */
     bool carries;               /* it has candidates to prove */
+    size_t moved;               /* how many */
+    int beside;                 /* and about how many young objects of the program's own */
     bool by_rule;               /* a full one, and CPython's rule held when it began */
     int before;                 /* the generation of the collection before */
     uint64_t began_ns;
@@ -170,7 +175,8 @@ static void completed(void)
     if (!schedule.whole)
         return;
     const exvi_flight_stats *flights = exvi_flight_stats_get();
-    uint64_t oldest = flights->last_oldest, found = flights->last.unreachable;
+    uint64_t oldest = flights->last_oldest, relinked = flights->last.relinked;
+    uint64_t found = flights->last.unreachable < relinked ? flights->last.unreachable : relinked; /* young ones aside */
     uint64_t survivors = oldest > found ? oldest - found : 0;
     *schedule.layout->long_lived_total = survivors < SMALLEST_TOTAL ? SMALLEST_TOTAL : (Py_ssize_t)survivors;
 }
@@ -211,6 +217,18 @@ static bool is_left_to_stock(void)
     return is_tired() || schedule.mode == EXVI_MODE_INLINE || (schedule.mode == EXVI_MODE_AUTO && is_small());
 }
 
+/* Garbage must not pile up. What a search has found is a start: freeing it in larger steps is a shorter stop than a
+ * collection in place. */
+static void overtaken(void)
+{
+    if (exvi_flight_now() == EXVI_FLIGHT_RECLAIMING) {
+        exvi_flight_hurry();
+        return;
+    }
+    abandon(EXVI_FALLBACK_OVERTAKEN);
+    leave_to_stock(exvi_fallback_name(EXVI_FALLBACK_OVERTAKEN));
+}
+
 static void after_generation_1(void)
 {
     bool stress = schedule.mode == EXVI_MODE_STRESS;
@@ -225,14 +243,18 @@ static void after_generation_1(void)
         collect_full(due);
     } else if (!idle && due && schedule.waiting > TOLERATED_WAITING &&
                schedule.waiting > *schedule.layout->long_lived_total) {
-        abandon(EXVI_FALLBACK_OVERTAKEN); /* garbage must not pile up while a child runs */
-        leave_to_stock(exvi_fallback_name(EXVI_FALLBACK_OVERTAKEN));
+        overtaken();
     }
 }
 
 bool exvi_schedule_in_collection(void)
 {
     return *schedule.layout->collecting != 0;
+}
+
+bool exvi_schedule_collects_here(void)
+{
+    return exvi_schedule_in_collection() && schedule.thread == exvi_thread_id();
 }
 
 bool exvi_schedule_start(int generations, uint64_t deadline_ns)
@@ -258,20 +280,53 @@ static bool is_spared(int generation)
 
 static void bring_candidates(void)
 {
-    schedule.carries = exvi_flight_reclaim() > 0;
+    schedule.beside = *schedule.layout->count[0]; /* not yet set back by the collection */
+    schedule.moved = exvi_flight_reclaim();
+    schedule.carries = schedule.moved > 0;
     schedule.reclaiming = exvi_flight_now() == EXVI_FLIGHT_RECLAIMING;
     if (!schedule.reclaiming) {
         put_back(); /* all candidates were dropped */
+        schedule.failure = exvi_flight_stats_get()->last_failure;
         failed();
     }
 }
 
+/* By gc.get_stats(), which counts a collection when it ends. -1: it cannot be had. */
+static int64_t collections_ended(void)
+{
+    int64_t sum = -1;
+    PyObject *gc = PyImport_ImportModule("gc");
+    PyObject *generations = gc ? PyObject_CallMethod(gc, "get_stats", NULL) : NULL;
+    for (Py_ssize_t i = 0; generations && PyList_Check(generations) && i < PyList_GET_SIZE(generations); i++) {
+        PyObject *count = PyMapping_GetItemString(PyList_GET_ITEM(generations, i), "collections");
+        sum += (i == 0) + (count ? PyLong_AsLongLong(count) : 0);
+        Py_XDECREF(count);
+    }
+    Py_XDECREF(generations);
+    Py_XDECREF(gc);
+    PyErr_Clear();
+    return sum;
+}
+
+/* A collection that begins while one runs as far as we know. It is inside that one, unless its end was kept from us, by
+ * a callback before ours that took itself out of the list. */
+static bool is_inside(void)
+{
+    if (!EXVI_LAYOUT_NESTS || schedule.depth == 0)
+        return false;
+    int64_t unseen = collections_ended() - schedule.ends;
+    bool inside = unseen == schedule.unseen;
+    schedule.unseen = unseen;
+    return inside;
+}
+
 static void began(int generation)
 {
-    /* Where collections do not nest, a start ends whatever stop was missed. */
-    schedule.depth = EXVI_LAYOUT_NESTS ? schedule.depth + 1 : 1;
+    /* A start ends whatever stop was missed, unless it is of a collection inside the one that runs. */
+    schedule.depth = is_inside() ? schedule.depth + 1 : 1;
     if (schedule.depth > 1)
         return;
+    schedule.thread = exvi_thread_id();
     exvi_log_hold();
     schedule.began_ns = exvi_clock_ns();
     schedule.clone_stop_ns = 0;
@@ -301,12 +356,16 @@ static void learn_cost(uint64_t ns, Py_ssize_t found)
     schedule.stats.ns_per_object = (schedule.stats.ns_per_object + cost) / 2;
 }
 
-/* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller batches, up
- * to half of the stop, since that is known from earlier ones only. */
+/* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller batches. That
+ * is known from earlier ones only, so it is believed up to half of the stop, or to the young objects' share in number,
+ * where they are the most. */
 static uint64_t candidates_part(int generation, uint64_t ns)
 {
     uint64_t anyway = exvi_young_ns(generation > 0);
-    return anyway < ns / 2 ? ns - anyway : ns / 2;
+    uint64_t beside = schedule.beside > 0 ? (uint64_t)schedule.beside : 0;
+    uint64_t share = (uint64_t)((double)ns * (double)schedule.moved / (double)(schedule.moved + beside + 1));
+    uint64_t least = share < ns / 2 ? share : ns / 2;
+    return anyway < ns - least ? ns - anyway : least;
 }
 
 /* CPython has set the total to what is left. */
@@ -366,6 +425,7 @@ static void note_stop(int generation)
 
 static void ended(int generation, Py_ssize_t collected, Py_ssize_t uncollectable)
 {
+    schedule.ends++;
     if (schedule.depth > 1) {
         schedule.depth--;
         return;
@@ -451,6 +511,7 @@ bool exvi_schedule_install(const exvi_layout *layout, exvi_mode mode, uint64_t p
     schedule.mode = mode;
     schedule.budget_ns = pause_budget_ns;
     schedule.depth = 0;
+    schedule.unseen = EXVI_LAYOUT_NESTS ? collections_ended() - schedule.ends : 0;
     schedule.waiting = schedule.taken_waiting = schedule.taken_count = 0;
     schedule.failures = schedule.pass = 0;
     exvi_young_reset();
@@ -469,6 +530,15 @@ void exvi_schedule_uninstall(void)
     Py_ssize_t at = callback_index();
     if (at >= 0 && PyList_SetSlice(schedule.layout->callbacks, at, at + 1, NULL) < 0)
         PyErr_Clear();
+}
+
+void exvi_schedule_ended(void)
+{
+    if (!schedule.installed)
+        return;
+    exvi_flight_abandon(EXVI_FALLBACK_CANCELLED);
+    exvi_arenas_rest();
+    schedule.installed = false;
 }
 
 void exvi_schedule_forget(void)

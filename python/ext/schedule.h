@@ -51,6 +51,9 @@ typedef struct exvi_schedule_stats {
 bool exvi_schedule_install(const exvi_layout *layout, exvi_mode mode, uint64_t pause_budget_ns);
 void exvi_schedule_uninstall(void);
 
+/* The interpreter has ended, with us installed or not. Touches no object. */
+void exvi_schedule_ended(void);
+
 /* Not installed, and the interpreter is a new one: objects kept of the last are gone with it. */
 void exvi_schedule_forget(void);
 
@@ -68,6 +71,9 @@ void exvi_schedule_forked(void);
 
 /* Is a collection running, of whatever thread? */
 bool exvi_schedule_in_collection(void);
+
+/* One runs, and the thread that asks is the one that runs it: what waits for its end would wait for itself. */
+bool exvi_schedule_collects_here(void);
 
 void exvi_schedule_read(exvi_schedule_stats *stats);
 

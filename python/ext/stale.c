@@ -14,12 +14,13 @@
 #include "layout.h"
 
 #include "platform.h"
+#include "side.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
-enum { REGION_SHIFT = 25, BLOCK_SHIFT = 4, ADDRESS_BITS = 47 };
+enum { REGION_SHIFT = 25, BLOCK_SHIFT = 4, ADDRESS_BITS = EXVI_ADDRESS_BITS };
 #define TABLE_SIZE ((size_t)1 << (REGION_SHIFT - BLOCK_SHIFT - 3))
 #define DIRECTORY_ENTRIES ((size_t)1 << (ADDRESS_BITS - REGION_SHIFT))
 
@@ -116,8 +117,8 @@ static bool enter_chain(void)
     void *block;
     if (watch.stranded) {
         const void *seen = freed_address(&block);
-        if (seen)
-            return seen == block;
+        if (seen || !block)
+            return block && seen == block; /* without memory nobody can say whether we are in the chain */
     }
     PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &watch.inner);
     watch.own = watch.inner; /* allocation goes straight on, with the context it knows */

@@ -6,6 +6,8 @@
  */
 #include "young.h"
 
+#include <limits.h>
+
 enum { WORTH = 8 };  /* generation 1 finds much where such a part of its own objects is dead */
 
 static struct {
@@ -44,7 +46,8 @@ static void hurry(const exvi_layout *layout)
 {
     if (young.threshold != *layout->threshold[1])
         young.pace = 0; /* the program wishes another one */
-    if (young.pace > 0 && young.behind >= young.pace && *layout->count[1] <= *layout->threshold[1]) {
+    if (young.pace > 0 && young.behind >= young.pace && *layout->count[1] <= *layout->threshold[1] &&
+        *layout->threshold[1] < INT_MAX) {
         *layout->count[1] = *layout->threshold[1] + 1;
         young.hurried = true;
     }
@@ -76,7 +79,8 @@ static void adapt(const exvi_layout *layout, const exvi_young_end *end, uint64_t
 
 void exvi_young_began(const exvi_layout *layout, int generation)
 {
-    young.by_itself = *layout->count[0] > *layout->threshold[0];
+    young.by_itself = *layout->enabled && *layout->count[0] > *layout->threshold[0] &&
+                      (generation != 1 || *layout->count[1] > *layout->threshold[1]);
     young.early = generation == 1 && young.hurried && young.by_itself;
     if (generation > 0)
         young.hurried = false;

@@ -130,17 +130,20 @@ def _finish(timeout: float | None) -> int | None:
     state, completed, _ = _core.poll()
     if state == 0:
         return 0
-    while state == 1:
-        if deadline is not None and time.monotonic() >= deadline:
-            return None
-        _core.pause(POLL_SECONDS)
+    now_completed, found = completed, 0
+    while state:
+        if _core.collects_here():
+            return None  # a finalizer asks: that collection would wait for itself
+        if state == 1 or _core.in_collection():
+            if deadline is not None and time.monotonic() >= deadline:
+                return None
+            _core.pause(POLL_SECONDS)
+        else:
+            before = _core.stats()["young_collections"]
+            gc.collect(1)
+            if _core.stats()["young_collections"] == before and not _core.in_collection():
+                break  # our callback was taken out of gc.callbacks
         state, now_completed, found = _core.poll()
-    while state == 2 and not _core.in_collection():
-        before = _core.stats()["young_collections"]
-        gc.collect(1)
-        state, now_completed, found = _core.poll()
-        if _core.stats()["young_collections"] == before:
-            break  # our callback was taken out of gc.callbacks
     if now_completed == completed:
         return None if state else gc.collect()  # the search failed
     return found
@@ -149,8 +152,8 @@ def _finish(timeout: float | None) -> int | None:
 def finish_collection(timeout: float | None = None) -> int | None:
     """Wait for the collection in flight, without holding the GIL, and free what it found.
 
-    Returns the number of unreachable objects; 0 if none was in flight; None if the time was over before. If the search
-    failed, a collection in place takes its part.
+    Returns the number of unreachable objects; 0 if none was in flight; None if the time was over before, or in a
+    finalizer, inside a collection. If the search failed, a collection in place takes its part.
     """
     if not is_installed():
         raise RuntimeError("exuvia is not installed")

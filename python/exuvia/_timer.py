@@ -22,8 +22,10 @@ class _Timer:
         self.ended = _thread.allocate_lock()
         self.ended.acquire()
         self.pid = os.getpid()
+        self.thread = 0
 
     def run(self) -> None:
+        self.thread = _thread.get_ident()
         try:
             self._loop()
         finally:
@@ -72,7 +74,8 @@ def _restart() -> None:
         old, _timer = _timer, None
         if old.pid == os.getpid():
             old.wake.release()
-            old.ended.acquire()
+            if old.thread != _thread.get_ident():  # it may be asked by a finalizer of what it found itself
+                old.ended.acquire()
     if _every or _idle:
         _timer = _Timer(_every, _idle)
         _thread.start_new_thread(_timer.run, ())
