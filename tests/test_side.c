@@ -169,12 +169,25 @@ static void test_no_memory(void **state)
 }
 #endif
 
+static void test_an_address_beyond_is_refused(void **state)
+{
+    (void)state;
+    for (int dense = 0; dense < 2; dense++) {
+        assert_true(exvi_side_begin(&side, dense));
+        assert_false(exvi_side_add(&side, address(UINT64_C(1) << EXVI_ADDRESS_BITS), 1));
+        assert_false(exvi_side_add(&side, address(UINT64_C(0xffff800000001000)), 1));
+        assert_int_equal(side.members, 0);
+        exvi_side_end(&side);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_position),
         cmocka_unit_test_teardown(test_members, drop),
         cmocka_unit_test_teardown(test_strangers, drop),
+        cmocka_unit_test_teardown(test_an_address_beyond_is_refused, drop),
 #ifdef EXVI_CHECKED
         cmocka_unit_test_teardown(test_no_memory, drop),
 #endif

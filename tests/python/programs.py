@@ -94,7 +94,7 @@ def fetch_source(name: str, place: Place) -> None:
     call([place.python, "-m", "pip", "download", "-q", "--no-binary", name, "--no-deps", "-d", place.folder, wanted])
     archive = next(entry for entry in os.listdir(place.folder) if entry.endswith(".tar.gz"))
     with tarfile.open(os.path.join(place.folder, archive)) as packed:
-        packed.extractall(place.folder, filter="data")
+        packed.extractall(place.folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     os.rmdir(place.tests)
     os.rename(os.path.join(place.folder, archive.removesuffix(".tar.gz")), place.tests)
 

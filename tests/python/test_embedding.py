@@ -43,7 +43,7 @@ def embedded(python, tmp_path):
     return program
 
 
-@pytest.mark.parametrize("uninstall", ["", "\nexuvia.uninstall()"])
+@pytest.mark.parametrize("uninstall", ["", "\nexuvia.uninstall()", "\nimport atexit; atexit._clear()"])
 def test_one_interpreter_after_another(python, embedded, uninstall):
     done = subprocess.run([embedded, *[CODE + uninstall] * 3], capture_output=True, text=True, timeout=120,
                           env={**os.environ, "PYTHONPATH": python.folder})

@@ -56,6 +56,7 @@ def test_interrupted_it_shows_the_program_only_and_ends_by_the_signal(python, tm
     program = tmp_path / "program.py"
     program.write_text("""
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)   # a job in the background begins with it ignored
 def hook(kind, error, traceback):
     print(kind.__name__, traceback.tb_frame.f_code.co_name, traceback.tb_next)
 if sys.argv[1:]:
@@ -75,14 +76,17 @@ def test_few_frames_below_the_program(python, tmp_path, form):
             "while frame: frame, depth = frame.f_back, depth + 1\nprint(depth)")
     (tmp_path / "program.py").write_text(show)
     (tmp_path / "__main__.py").write_text(show)
-    words = {"script": ["program.py"], "module": ["-m", "program"], "code": ["-c", show], "folder": [str(tmp_path)]}[form]
+    words = {"script": ["program.py"], "module": ["-m", "program"], "code": ["-c", show],
+             "folder": [str(tmp_path)]}[form]
     plain, ours = both(python, *words, cwd=tmp_path)
     started_as_a_module = 2
     package = 2  # __main__, main
     assert int(ours.stdout) - int(plain.stdout) <= started_as_a_module + package
 
 
-@pytest.mark.parametrize("error", ["1/0", "raise SystemExit('no')", "import os; os.kill(os.getpid(), 2)"])
+@pytest.mark.parametrize("error", [
+    "1/0", "raise SystemExit('no')",
+    "import os, signal as s; s.signal(2, s.default_int_handler); os.kill(os.getpid(), 2)"])
 @pytest.mark.parametrize("form", ["module", "folder", "relative folder", "archive without a suffix", "code", "stdin"])
 def test_the_traceback_of_each_form(python, tmp_path, form, error):
     (tmp_path / "program.py").write_text(error)

@@ -266,3 +266,64 @@ assert dead(references) > 0
 exuvia.uninstall()
 assert children() == []
 """)
+
+
+def test_an_answer_is_not_thrown_away(python):
+    """While candidates are being freed the heap outgrows them: they are freed in larger steps. A collection in place
+    would be a longer stop."""
+    python.program("""
+gc.disable()
+references = make_cycles(100_000)
+assert exuvia.start_collection()
+assert wait_for_answer() == 2
+gc.set_threshold(20_000, 1, 0)      # few collections, so few batches
+gc.enable()
+keep = []
+while _core.poll()[0] == 2 and len(keep) < 5_000_000:
+    keep += [[] for _ in range(20_000)]
+gc.disable()
+assert dead(references) == 100_000
+first = next(one for one in exuvia.stats().collections if one.candidates >= 100_000)
+assert (first.kind, first.relinked >= 200_000) == ('background', True), first
+assert len(keep) < 3_000_000, len(keep)
+""")
+
+
+def test_young_garbage_is_not_taken_from_the_total(python):
+    python.program("""
+keep = [[i] for i in range(200_000)]
+gc.collect()
+gc.disable()
+references = make_cycles(30_000)
+assert exuvia.start_collection()
+assert wait_for_answer() == 2
+gc.set_threshold(50_000, 1000, 1000)
+gc.enable()
+while _core.poll()[0]:
+    loop = []
+    loop.append(loop)
+gc.disable()
+assert dead(references) == 30_000
+last = exuvia.stats().last
+assert last.unreachable > 200_000, last
+assert 190_000 < exuvia.stats().tracked < 400_000, exuvia.stats().tracked
+""")
+
+
+def test_why_a_collection_in_place_took_its_turn(python):
+    """The reason of the last failure, also where it came when candidates were to be freed."""
+    python.program("""
+for _ in range(3):
+    gc.disable()
+    keep = make_cycles(100)
+    assert exuvia.start_collection()
+    assert wait_for_answer() == 2
+    gc.freeze()
+    gc.collect(0)
+    gc.unfreeze()
+    gc.enable()
+before, kept = len(exuvia.stats().collections), []
+while not [one for one in exuvia.stats().collections[before:] if one.kind == 'inplace'] and len(kept) < 5_000_000:
+    kept += [[] for _ in range(20_000)]
+assert [one.reason for one in exuvia.stats().collections if one.kind == 'inplace'] == ['frozen']
+""")

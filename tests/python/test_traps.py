@@ -217,6 +217,97 @@ assert Busy.nested or sys.version_info[:2] != (3, 12)
 """)
 
 
+def test_a_stop_that_the_callback_is_not_told(python):
+    """A callback before ours that takes itself out at a stop: CPython then passes over the next one, which is ours. In
+    3.12 the next collection looks like one inside that one."""
+    python.program("""
+def once(phase, info):
+    if phase == 'stop':
+        gc.callbacks.remove(once)
+gc.callbacks.insert(0, once)
+gc.collect(0)
+assert once not in gc.callbacks
+before = exuvia.stats().young_collections
+references = make_cycles(1000)
+assert exuvia.collect() and dead(references) == 1000
+assert exuvia.stats().young_collections > before
+""")
+
+
+@pytest.mark.parametrize("state", ["searching", "reclaiming"])
+@pytest.mark.parametrize("ask", ["collect", "finish_collection"])
+def test_asked_for_in_a_finalizer(python, ask, state):
+    """The answer is as gc.collect()'s is there: nothing was done. It must not wait for the collection that runs it."""
+    python.program(f"""
+answers = []
+class Asks:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        answers.append(exuvia.{ask}())
+gc.disable()
+keep = [[i] for i in range(1_000_000 if {state == 'searching'} else 1000)]
+references = make_cycles(2000)
+assert exuvia.start_collection()
+if {state == 'reclaiming'}:
+    assert wait_for_answer() == 2
+Asks()
+gc.collect(0)
+assert answers in ([0], [None]), answers
+exuvia.finish_collection()
+assert dead(references) == 2000
+""")
+
+
+@pytest.mark.parametrize("change", ["exuvia.uninstall()", "exuvia.collect_every(60)", "exuvia.collect_every(0)",
+                                    "exuvia.install('background')"])
+def test_the_timer_is_changed_by_what_it_collects(python, change):
+    python.program(f"""
+changed = []
+class Closes:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        changed.append({change})
+gc.disable()
+Closes()
+exuvia.collect_every(0.05)
+end = time.monotonic() + 30
+while not changed and time.monotonic() < end:
+    time.sleep(0.01)
+assert changed
+references = make_cycles(10)
+end = time.monotonic() + 30
+while dead(references) < 10 and time.monotonic() < end:
+    gc.collect()          # 0 for as long as that collection has not ended
+    time.sleep(0.01)
+assert dead(references) == 10
+""")
+
+
+def test_no_memory_to_see_whether_frees_are_seen(python):
+    if python.command("-c", "import _testcapi").returncode:
+        pytest.skip("this interpreter has no _testcapi")
+    python.program("""
+import tracemalloc, _testcapi
+gc.disable()
+assert exuvia.start_collection()
+tracemalloc.start()                 # above ours
+exuvia.finish_collection()          # ours stays below it
+for count in range(8):              # in one of them it is the allocation that tells
+    _testcapi.set_nomemory(count, count + 1)
+    try:
+        _core.start(3)
+    except MemoryError:
+        pass
+    finally:
+        _testcapi.remove_mem_hooks()
+    garbage = [object() for _ in range(100)]
+    del garbage
+    exuvia.finish_collection()
+""")
+
+
 def test_suspended_generators_and_coroutines_live(python):
     """From 3.14 on they hold references that are not counted: taken for counted ones, live objects look dead."""
     python.program("""

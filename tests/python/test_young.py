@@ -108,3 +108,22 @@ del seen[:]
 keep += [[] for i in range(10000)]
 assert not seen
 """, install=False)
+
+
+@pytest.mark.parametrize("threshold", [1_000_000, 2**31 - 1])
+def test_what_the_program_collects_itself_makes_no_pace(python, threshold):
+    """Generation 1 is forbidden by its threshold; one by hand, though long, does not make more of them come."""
+    python.program(f"""
+exuvia.install('background', 0.02)
+gc.set_threshold(700, {threshold}, 10)
+keep = [[i] for i in range(50_000)]
+gc.disable()
+keep += [[i] for i in range(5_000)]
+gc.collect(1)
+gc.enable()
+ended = []
+gc.callbacks.append(lambda phase, info: ended.append(info['generation']) if phase == 'stop' else None)
+keep += [[i] for i in range(200_000)]
+assert set(ended) == {{0}}, [ended.count(generation) for generation in range(3)]
+assert 0 <= gc.get_count()[1] < 1000, gc.get_count()
+""")
