@@ -356,9 +356,9 @@ static void learn_cost(uint64_t ns, Py_ssize_t found)
     schedule.stats.ns_per_object = (schedule.stats.ns_per_object + cost) / 2;
 }
 
-/* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller batches. That
- * is known from earlier ones only, so it is believed up to half of the stop, or to the young objects' share in number,
- * where they are the most. */
+/* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller batches.
+ * That is known from earlier ones only, so it is believed up to half of the stop, or to the young objects' share in
+ * number, where they are the most. */
 static uint64_t candidates_part(int generation, uint64_t ns)
 {
     uint64_t anyway = exvi_young_ns(generation > 0);
