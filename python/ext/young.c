@@ -13,6 +13,8 @@ enum { WORTH = 8 };  /* generation 1 finds much where such a part of its own obj
 static struct {
     uint64_t ns[2];
     uint64_t found;        /* by one of generation 0, smoothed */
+    uint64_t spent_ns;     /* by generation 0 since the last one of generation 1 */
+    bool finds_much;       /* the last one of generation 1 did */
     int pace;              /* collections of generation 0 that one of generation 1 follows; 0: as CPython has it */
     int threshold;         /* generation 1's, for which that was found */
     int behind;            /* collections of generation 0 since the last one of generation 1 */
@@ -42,11 +44,22 @@ static int64_t natural_pace(const exvi_layout *layout)
     return (int64_t)*layout->threshold[1] + 1;
 }
 
-static void hurry(const exvi_layout *layout)
+/* Generation 1 looks again at what generation 0 has looked at, and takes longer for it, farther from the cache. The pace
+ * follows what the last one took, this what the next one will: all at once it is long where a program that has loaded
+ * its data, in the order of memory, begins to work on it. */
+static bool will_be_long(const exvi_young_end *end, uint64_t limit_ns)
 {
-    if (young.threshold != *layout->threshold[1])
-        young.pace = 0; /* the program wishes another one */
-    if (young.pace > 0 && young.behind >= young.pace && *layout->count[1] <= *layout->threshold[1] &&
+    return end->may_hurry && !young.finds_much && young.spent_ns > limit_ns;
+}
+
+static void hurry(const exvi_layout *layout, const exvi_young_end *end, uint64_t limit_ns)
+{
+    if (young.threshold != *layout->threshold[1]) {
+        young.pace = 0; /* the program wishes another one, and none has come by itself yet */
+        return;
+    }
+    bool late = young.pace > 0 && young.behind >= young.pace;
+    if ((late || will_be_long(end, limit_ns)) && *layout->count[1] <= *layout->threshold[1] &&
         *layout->threshold[1] < INT_MAX) {
         *layout->count[1] = *layout->threshold[1] + 1;
         young.hurried = true;
@@ -67,10 +80,10 @@ static void set_count_right(const exvi_layout *layout)
 static void adapt(const exvi_layout *layout, const exvi_young_end *end, uint64_t limit_ns)
 {
     uint64_t survivors = (uint64_t)young.behind * (uint64_t)*layout->threshold[0];
-    bool finds_much = end->found > young.found && (end->found - young.found) * WORTH > survivors;
-    if (end->ns > limit_ns && !finds_much)
+    young.finds_much = end->found > young.found && (end->found - young.found) * WORTH > survivors;
+    if (end->ns > limit_ns && !young.finds_much)
         young.pace = young.behind > 1 ? young.behind / 2 : 1;
-    else if (end->ns < limit_ns / 4 || finds_much)
+    else if (end->ns < limit_ns / 4 || young.finds_much)
         young.pace *= 2;
     if (!end->may_hurry || young.pace >= natural_pace(layout))
         young.pace = 0;
@@ -84,8 +97,10 @@ void exvi_young_began(const exvi_layout *layout, int generation)
     young.early = generation == 1 && young.hurried && young.by_itself;
     if (generation > 0)
         young.hurried = false;
-    if (generation == 2)
+    if (generation == 2) {
         young.behind = young.stands_for = 0;
+        young.spent_ns = 0;
+    }
 }
 
 void exvi_young_ended(const exvi_layout *layout, const exvi_young_end *end, uint64_t limit_ns)
@@ -96,11 +111,13 @@ void exvi_young_ended(const exvi_layout *layout, const exvi_young_end *end, uint
         if (!end->carried)
             smooth(&young.found, end->found);
         young.behind++;
-        hurry(layout);
+        young.spent_ns += end->carried ? young.ns[0] : end->ns;
+        hurry(layout, end, limit_ns);
         return;
     }
     set_count_right(layout);
     if (young.by_itself && !end->carried)
         adapt(layout, end, limit_ns);
+    young.spent_ns = 0;
     young.behind = 0;
 }

@@ -5,8 +5,9 @@
  * Where they lie scattered in a large heap, each of its passes over them is a cache miss an object, and the stop is
  * long. Objects that were looked at a moment ago are still in the cache: collected sooner, generation 1 costs less in
  * all, and each time far less. So a collection of it over the limit is followed by one that comes twice as soon, by
- * setting generation 1's count above its threshold. Generation 2's count then goes on as if none had come early, so
- * that full collections are due when they always were.
+ * setting generation 1's count above its threshold. It also comes once generation 0 has taken as long as the limit
+ * since the last one: that foretells a long one, where a program that has loaded its data begins to work on them.
+ * Generation 2's count goes on as if none had come early, so that full collections are due when they always were.
  *
  * What is lost is time to die in: a cycle that dies between two such collections waits for a full one. Hence not
  * where generation 1 finds much.
