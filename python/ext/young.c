@@ -44,9 +44,9 @@ static int64_t natural_pace(const exvi_layout *layout)
     return (int64_t)*layout->threshold[1] + 1;
 }
 
-/* Generation 1 looks again at what generation 0 has looked at, and takes longer for it, farther from the cache. The pace
- * follows what the last one took, this what the next one will: all at once it is long where a program that has loaded
- * its data, in the order of memory, begins to work on it. */
+/* Generation 1 looks again at what generation 0 has looked at, and takes longer for it, farther from the cache. The
+ * pace follows what the last one took, this what the next one will: all at once it is long where a program that has
+ * loaded its data, in the order of memory, begins to work on it. */
 static bool will_be_long(const exvi_young_end *end, uint64_t limit_ns)
 {
     return end->may_hurry && !young.finds_much && young.spent_ns > limit_ns;
