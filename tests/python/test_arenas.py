@@ -1,4 +1,8 @@
 """Arenas for pymalloc come from regions of huge pages, and go back."""
+import os
+import pathlib
+import subprocess
+
 import pytest
 
 ALLOCATOR = """
@@ -117,3 +121,27 @@ while threads() != before:
     assert time.monotonic() < end
     time.sleep(0.01)
 """, install=False, options=("-W", "error"))
+
+
+def test_native_forks_beside_the_mender(python, tmp_path):
+    """A library's thread forks without the GIL, while searches end and pages are mended: the fork halts the mender, and
+    the main thread begins the next at the same moment."""
+    library = tmp_path / "native_fork.so"
+    source = pathlib.Path(__file__).with_name("native_fork.c")
+    subprocess.run([os.environ.get("CC", "cc"), "-O1", "-shared", "-fPIC", source, "-o", library], check=True)
+    python.program(f"""
+import ctypes, threading
+native_forks = ctypes.CDLL({str(library)!r}).native_forks
+native_forks.argtypes = [ctypes.c_double]
+exuvia.install('background', 0.1)
+keep = [[i] for i in range(400_000)]
+forks = []
+threads = [threading.Thread(target=lambda: forks.append(native_forks(4))) for _ in range(2)]
+for thread in threads:
+    thread.start()
+while any(thread.is_alive() for thread in threads):
+    keep[len(forks)] = []
+    exuvia.collect()
+assert sum(forks) > 10, forks
+assert exuvia.stats().completed > 3, exuvia.stats().completed
+""", install=False)
