@@ -92,12 +92,18 @@ static bool is_by_rule(void)
     return *layout->count[0] > *layout->threshold[0] && is_due(*layout->long_lived_pending);
 }
 
+/* As CPython counts them. */
+static uint64_t old_objects(void)
+{
+    const exvi_layout *layout = schedule.layout;
+    Py_ssize_t objects = *layout->long_lived_total + *layout->long_lived_pending + schedule.waiting;
+    return objects > 0 ? (uint64_t)objects : 0;
+}
+
 /* A heap that stock scans within the budget, or quicker than its page tables are copied. */
 static bool is_small(void)
 {
-    const exvi_layout *layout = schedule.layout;
-    double objects = (double)(*layout->long_lived_total + *layout->long_lived_pending + schedule.waiting);
-    double scan_ns = objects * schedule.stats.ns_per_object;
+    double scan_ns = (double)old_objects() * schedule.stats.ns_per_object;
     return scan_ns < (double)schedule.budget_ns || scan_ns < (double)schedule.clone_ns;
 }
 
@@ -403,7 +409,7 @@ static void young_ended(int generation, uint64_t ns, uint64_t found)
 {
     schedule.stats.young_collections++;
     exvi_young_end end = {
-        .generation = generation, .ns = ns, .found = found, .carried = schedule.carries,
+        .generation = generation, .ns = ns, .found = found, .carried = schedule.carries, .old = old_objects(),
         .may_hurry = !is_left_to_stock(),
     };
     exvi_young_ended(schedule.layout, &end, schedule.budget_ns / YOUNG_SHARE);

@@ -8,16 +8,22 @@
 
 #include <limits.h>
 
-enum { WORTH = 8 };  /* generation 1 finds much where such a part of its own objects is dead */
+enum {
+    WORTH = 8,             /* generation 1 finds much where such a part of its own objects is dead */
+    CALM = 3,              /* so many at CPython's own pace have to find little before one comes early */
+    UNSEEN = 16,           /* and again after early ones have taken on such a part of the old objects */
+    HORIZON = 2000         /* collections of generation 0 in which a full one is due, or none comes early */
+};
 
 static struct {
     uint64_t ns[2];
     uint64_t found;        /* by one of generation 0, smoothed */
     uint64_t spent_ns;     /* by generation 0 since the last one of generation 1 */
-    bool finds_much;       /* the last one of generation 1 did */
     int pace;              /* collections of generation 0 that one of generation 1 follows; 0: as CPython has it */
     int threshold;         /* generation 1's, for which that was found */
     int behind;            /* collections of generation 0 since the last one of generation 1 */
+    int calm;              /* the last ones at CPython's own pace that found little, in a row */
+    uint64_t unseen;       /* objects at most that early ones have made old since one came at CPython's own pace */
     bool hurried;          /* we have made generation 1 due */
     bool by_itself;        /* the collection that runs is CPython's, not the program's own */
     bool early;            /* it came because we made it due */
@@ -44,23 +50,22 @@ static int64_t natural_pace(const exvi_layout *layout)
     return (int64_t)*layout->threshold[1] + 1;
 }
 
-/* Generation 1 looks again at what generation 0 has looked at, and takes longer for it, farther from the cache. The
- * pace follows what the last one took, this what the next one will: all at once it is long where a program that has
- * loaded its data, in the order of memory, begins to work on it. */
-static bool will_be_long(const exvi_young_end *end, uint64_t limit_ns)
+/* An early one cannot find what dies later, so it tells nothing of how much that is. Where generation 1 finds much at
+ * CPython's own pace, or where full collections are too rare to make it good, none comes early. */
+static bool may_hurry(const exvi_layout *layout, const exvi_young_end *end)
 {
-    return end->may_hurry && !young.finds_much && young.spent_ns > limit_ns;
+    int64_t until_full = natural_pace(layout) * ((int64_t)*layout->threshold[2] + 1);
+    return end->may_hurry && young.calm >= CALM && young.unseen <= end->old / UNSEEN && until_full <= HORIZON &&
+           young.threshold == *layout->threshold[1] && *layout->count[1] <= *layout->threshold[1];
 }
 
+/* Generation 1 looks again at what generation 0 has looked at, and takes longer for it, farther from the cache. The
+ * pace follows what the last one took, the time spent what the next one will: all at once it is long where a program
+ * that has loaded its data, in the order of memory, begins to work on it. */
 static void hurry(const exvi_layout *layout, const exvi_young_end *end, uint64_t limit_ns)
 {
-    if (young.threshold != *layout->threshold[1]) {
-        young.pace = 0; /* the program wishes another one, and none has come by itself yet */
-        return;
-    }
     bool late = young.pace > 0 && young.behind >= young.pace;
-    if ((late || will_be_long(end, limit_ns)) && *layout->count[1] <= *layout->threshold[1] &&
-        *layout->threshold[1] < INT_MAX) {
+    if ((late || young.spent_ns > limit_ns) && may_hurry(layout, end)) {
         *layout->count[1] = *layout->threshold[1] + 1;
         young.hurried = true;
     }
@@ -77,17 +82,30 @@ static void set_count_right(const exvi_layout *layout)
         --*layout->count[2];
 }
 
+/* At most, that generation 1 has looked at. */
+static uint64_t objects(const exvi_layout *layout)
+{
+    return (uint64_t)young.behind * (uint64_t)*layout->threshold[0];
+}
+
+/* After a collection of generation 1 by itself. */
 static void adapt(const exvi_layout *layout, const exvi_young_end *end, uint64_t limit_ns)
 {
-    uint64_t survivors = (uint64_t)young.behind * (uint64_t)*layout->threshold[0];
-    young.finds_much = end->found > young.found && (end->found - young.found) * WORTH > survivors;
-    if (end->ns > limit_ns && !young.finds_much)
-        young.pace = young.behind > 1 ? young.behind / 2 : 1;
-    else if (end->ns < limit_ns / 4 || young.finds_much)
-        young.pace *= 2;
-    if (!end->may_hurry || young.pace >= natural_pace(layout))
-        young.pace = 0;
+    bool much = end->found > young.found && (end->found - young.found) * WORTH > objects(layout);
+    young.calm = much ? 0 : young.early || young.calm == CALM ? young.calm : young.calm + 1;
+    if (!young.early)
+        young.unseen = 0;
+    if (young.threshold != *layout->threshold[1])
+        young.pace = young.calm = 0; /* the program wishes another one */
     young.threshold = *layout->threshold[1];
+    if (much)
+        young.pace = 0;
+    else if (end->ns > limit_ns && (young.early || young.pace == 0))
+        young.pace = young.behind > 1 ? young.behind / 2 : 1;
+    else if (end->ns < limit_ns / 4)
+        young.pace *= 2;
+    if (young.pace >= natural_pace(layout))
+        young.pace = 0;
 }
 
 void exvi_young_began(const exvi_layout *layout, int generation)
@@ -116,6 +134,8 @@ void exvi_young_ended(const exvi_layout *layout, const exvi_young_end *end, uint
         return;
     }
     set_count_right(layout);
+    if (young.early)
+        young.unseen += objects(layout);
     if (young.by_itself && !end->carried)
         adapt(layout, end, limit_ns);
     young.spent_ns = 0;

@@ -10,7 +10,8 @@
  * Generation 2's count goes on as if none had come early, so that full collections are due when they always were.
  *
  * What is lost is time to die in: a cycle that dies between two such collections waits for a full one. Hence not
- * where generation 1 finds much.
+ * where generation 1 finds much, which only one at CPython's own pace can tell: such a one comes after every so many
+ * objects. And not where the program's thresholds put full collections off.
  */
 #ifndef EXVI_YOUNG_H
 #define EXVI_YOUNG_H
@@ -25,6 +26,7 @@ typedef struct exvi_young_end {
     uint64_t ns;           /* from beginning to end */
     uint64_t found;        /* unreachable objects */
     bool carried;          /* candidates were among what it looked at */
+    uint64_t old;          /* objects in the oldest list, about */
     bool may_hurry;        /* the next generation 1 may come sooner than CPython's threshold says */
 } exvi_young_end;
 
