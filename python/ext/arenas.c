@@ -42,15 +42,18 @@ static struct {
     pthread_mutex_t mending;    /* whoever has it may start or end the mender: held over a fork, see before_fork() */
 } ours = {.arena.huge_pages = true, .lock = ATOMIC_FLAG_INIT, .mending = PTHREAD_MUTEX_INITIALIZER};
 
+static _Thread_local bool forking; /* this thread has the spin lock until its fork is done */
+
 static void lock(void)
 {
-    while (atomic_flag_test_and_set_explicit(&ours.lock, memory_order_acquire))
+    while (!forking && atomic_flag_test_and_set_explicit(&ours.lock, memory_order_acquire))
         ;
 }
 
 static void unlock(void)
 {
-    atomic_flag_clear_explicit(&ours.lock, memory_order_release);
+    if (!forking)
+        atomic_flag_clear_explicit(&ours.lock, memory_order_release);
 }
 
 /* Of the slots, those where so many in a row are free. */
@@ -162,16 +165,21 @@ static void arena_free(void *context, void *start, size_t size)
 }
 
 /* CPython warns of a fork while there are other threads. The thread that forks may be a native one, without the GIL,
- * beside one that has it and would start the mender. Nobody waits for this lock but another fork: who has the GIL must
- * not, for the handlers of others may want it. */
+ * beside one that has it and would start the mender. Nobody waits for `mending` but another fork: who has the GIL must
+ * not, for the handlers of others may want it. An interpreter with a GIL of its own may be about to change the table:
+ * with the spin lock held here the child does not find it half changed, or locked by nobody. */
 static void before_fork(void)
 {
     pthread_mutex_lock(&ours.mending);
     exvi_mender_end(&ours.mender);
+    lock();
+    forking = true;
 }
 
 static void after_fork(void)
 {
+    forking = false;
+    unlock();
     pthread_mutex_unlock(&ours.mending);
 }
 

@@ -17,7 +17,7 @@
 #include "snapshot.h"
 
 enum { FIRST_BATCH = 512, SMALLEST_BATCH = 256, LARGEST_BATCH = 1 << 20, HURRY_SHARE = 16 };
-enum { SPARE_WORDS = 1 << 18 };
+enum { SPARE_WORDS = 1 << 18, SMALLEST_OBJECT = 32 };
 
 static struct {
     const exvi_layout *layout;
@@ -108,6 +108,15 @@ void exvi_flight_abandon(exvi_fallback why)
     land();
 }
 
+/* Room for twice what is expected, which is far off where thresholds are huge; never for more objects than the memory
+ * of the process can hold, SMALLEST_OBJECT bytes each. */
+static size_t answer_words(size_t expected)
+{
+    uint64_t objects = exvi_resident_bytes() / SMALLEST_OBJECT;
+    size_t most = objects > 0 ? (size_t)objects : SIZE_MAX / 4;
+    return 2 * (expected < most ? expected : most) + SPARE_WORDS;
+}
+
 static bool take_snapshot(const exvi_flight_options *options, exvi_fallback *why)
 {
     const exvi_gc_head *permanent = flight.layout->permanent;
@@ -115,16 +124,15 @@ static bool take_snapshot(const exvi_flight_options *options, exvi_fallback *why
         *why = exvi_stale_is_alone() ? EXVI_FALLBACK_ALLOCATOR : EXVI_FALLBACK_INTERPRETERS;
         return false;
     }
-    flight.search = (exvi_search){flight.layout, options->generations, options->expected, PyImport_GetModuleDict()};
+    flight.search = (exvi_search){flight.layout, options->generations, PyImport_GetModuleDict()};
     flight.batch_ns = options->batch_ns;
     flight.frozen_next = permanent->next;
     flight.frozen_prev = permanent->prev;
     flight.cursor = flight.least = 0;
     flight.batch = FIRST_BATCH; /* what is cheap at the end of an answer may be dear at the beginning of the next */
-    size_t room = 2 * options->expected + SPARE_WORDS;
     exvi_arenas_halt();
-    exv_status status = exvi_snapshot_start(&flight.snapshot, exvi_graph_search, &flight.search, room,
-                                            options->deadline_ns);
+    exv_status status = exvi_snapshot_start(&flight.snapshot, exvi_graph_search, &flight.search,
+                                            answer_words(options->expected), options->deadline_ns);
     if (status == EXV_OK)
         return true;
     *why = fallback_of(flight.snapshot.reason);

@@ -9,8 +9,13 @@ import weakref
 
 from exuvia import _core, _log
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
 MODES = {"auto": 0, "background": 1, "inline": 2, "stress": 3}
 POLL_SECONDS = 0.001
+OTHERS_SECONDS = 1.0
 LARGEST_BUDGET_MS = 1e6
 
 
@@ -125,8 +130,27 @@ def start_collection() -> bool:
     return _core.start(3)
 
 
-def _finish(timeout: float | None) -> int | None:
-    deadline = None if timeout is None else time.monotonic() + timeout
+def _never() -> bool:
+    return False
+
+
+class _Patience:
+    def __init__(self, timeout: float | None, given_up: Callable[[], bool]) -> None:
+        self.deadline = None if timeout is None else time.monotonic() + timeout
+        self.given_up = given_up
+        self.others_deadline: float | None = None  # while another thread collects
+
+    def is_over(self, another_collects: bool) -> bool:
+        now = time.monotonic()
+        if not another_collects:
+            self.others_deadline = None
+        elif self.others_deadline is None:
+            self.others_deadline = now + OTHERS_SECONDS
+        return self.given_up() or any(now >= end for end in (self.deadline, self.others_deadline) if end is not None)
+
+
+def _finish(timeout: float | None, given_up: Callable[[], bool] = _never) -> int | None:
+    patience = _Patience(timeout, given_up)
     state, completed, _ = _core.poll()
     if state == 0:
         return 0
@@ -134,8 +158,9 @@ def _finish(timeout: float | None) -> int | None:
     while state and now_completed == completed:  # in stress mode the next flight begins with the end of this one
         if _core.collects_here():
             return None  # a finalizer asks: that collection would wait for itself
-        if state == 1 or _core.in_collection():
-            if deadline is not None and time.monotonic() >= deadline:
+        another_collects = _core.in_collection()
+        if state == 1 or another_collects:
+            if patience.is_over(another_collects):
                 return None
             _core.pause(POLL_SECONDS)
         else:
@@ -152,16 +177,23 @@ def _finish(timeout: float | None) -> int | None:
 def finish_collection(timeout: float | None = None) -> int | None:
     """Wait for the collection in flight, without holding the GIL, and free what it found.
 
-    Returns the number of unreachable objects; 0 if none was in flight; None if the time was over before, or in a
-    finalizer, inside a collection. If the search failed, a collection in place takes its part.
+    Returns the number of unreachable objects; 0 if none was in flight; None if the time was over before, in a
+    finalizer, inside a collection, or where a collection in another thread does not end for a second: a finalizer may
+    be waiting for this call. If the search failed, a collection in place takes its part.
     """
     if not is_installed():
         raise RuntimeError("exuvia is not installed")
     return _finish(timeout)
 
 
+def collect_unless(given_up: Callable[[], bool]) -> int:
+    if _core.start(3) or _core.poll()[0] != 0:
+        return _finish(None, given_up) or 0
+    return gc.collect() if is_installed() and not given_up() else 0
+
+
 def collect() -> int:
-    """A full collection in the background, and wait for it."""
-    if not start_collection() and _core.poll()[0] == 0:
-        return gc.collect()
-    return finish_collection() or 0
+    """A full collection in the background, and wait for it, as finish_collection() does: 0 where that gives None."""
+    if not is_installed():
+        raise RuntimeError("exuvia is not installed")
+    return collect_unless(_never)

@@ -1,4 +1,8 @@
-"""Collections by time and by idleness: one helper thread, only while it is asked for."""
+"""Collections by time and by idleness: one helper thread, only while it is asked for.
+
+The periods are the module's, and the thread reads them at each step. It ends by itself when it is no longer the one, or
+has nothing to do. `_guard` is held for some lines without waiting, and may be taken again by a finalizer within them.
+"""
 from __future__ import annotations
 
 import _thread
@@ -9,20 +13,31 @@ import time
 from exuvia import _core
 
 IDLE_CPU_SHARE = 0.02
+LONGEST_STEP = 0.25
+SHORTEST_STEP = 0.01
 
 
 class _Timer:
-    """What the thread works from; the lock `wake` is held but for the moment in which it shall end."""
+    """The thread's own part. The lock `wake` is held but for the moment in which the thread shall look."""
 
-    def __init__(self, every: float, idle: float) -> None:
-        self.every = every
-        self.idle = idle
+    def __init__(self) -> None:
         self.wake = _thread.allocate_lock()
         self.wake.acquire()
         self.ended = _thread.allocate_lock()
         self.ended.acquire()
-        self.pid = os.getpid()
         self.thread = 0
+
+    def look(self) -> None:
+        with _guard:
+            if self.wake.locked():
+                self.wake.release()
+
+    def is_over(self) -> bool:
+        global _timer
+        with _guard:
+            if _timer is self and not (_every or _idle):
+                _timer = None
+            return _timer is not self
 
     def run(self) -> None:
         self.thread = _thread.get_ident()
@@ -32,23 +47,35 @@ class _Timer:
             self.ended.release()
 
     def _loop(self) -> None:
-        last_collection = idle_since = time.monotonic()
-        idle_collected = False
-        step = max(0.01, min(0.25, *(period / 4 for period in (self.every, self.idle) if period > 0), 0.25))
-        cpu = _cpu_seconds()
-        while not self.wake.acquire(timeout=step):
-            now = time.monotonic()
-            if self.every and now - last_collection >= self.every:
-                last_collection = now
-                _collect()
-            if self.idle:
+        every, collected = _every, time.monotonic()
+        idle_since, idle_collected = collected, False
+        now, cpu = collected, _cpu_seconds()
+        while not self.is_over():
+            self.wake.acquire(timeout=_step())
+            before, now = now, time.monotonic()
+            if every != _every:
+                every, collected = _every, now
+            if every and now - collected >= every:
+                collected = now
+                self._collect()
+            if _idle:
                 used, cpu = _cpu_seconds() - cpu, _cpu_seconds()
-                if used > IDLE_CPU_SHARE * step:
+                if used > IDLE_CPU_SHARE * (now - before):
                     idle_since, idle_collected = now, False
-                elif not idle_collected and now - idle_since >= self.idle:
-                    _collect()
-                    idle_collected = True
-                    cpu = _cpu_seconds()
+                elif not idle_collected and now - idle_since >= _idle:
+                    self._collect()
+                    idle_collected, cpu = True, _cpu_seconds()
+
+    def _collect(self) -> None:
+        from exuvia import _install
+
+        if not self.is_over():
+            _install.collect_unless(self.is_over)
+
+
+def _step() -> float:
+    periods = [period / 4 for period in (_every, _idle) if period > 0]
+    return max(SHORTEST_STEP, min([LONGEST_STEP, *periods]))
 
 
 def _cpu_seconds() -> float:
@@ -56,43 +83,37 @@ def _cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _collect() -> None:
-    from exuvia import _install
-
-    if _core.is_installed():
-        _install.collect()
-
-
+_guard = _thread.RLock()
 _timer: _Timer | None = None
 _every = 0.0
 _idle = 0.0
 
 
-def _restart() -> None:
-    global _timer
-    if _timer is not None:
-        old, _timer = _timer, None
-        if old.pid == os.getpid():
-            old.wake.release()
-            if old.thread != _thread.get_ident():  # it may be asked by a finalizer of what it found itself
-                old.ended.acquire()
-    if _every or _idle:
-        _timer = _Timer(_every, _idle)
-        _thread.start_new_thread(_timer.run, ())
+def _set(every: float | None, idle: float | None) -> None:
+    global _every, _idle, _timer
+    with _guard:
+        _every = _every if every is None else every
+        _idle = _idle if idle is None else idle
+        timer, wanted = _timer, bool(_every or _idle)
+        if not wanted:
+            _timer = None
+        elif timer is None:
+            _timer = timer = _Timer()
+            _thread.start_new_thread(timer.run, ())
+    if timer is not None:
+        timer.look()
+        if not wanted and timer.thread != _thread.get_ident():  # it may be asked by a finalizer of what it found itself
+            timer.ended.acquire()
 
 
 def collect_every(seconds: float) -> None:
     """Collect every so many seconds, in the background; 0 turns it off."""
-    global _every
-    _every = _checked(seconds)
-    _restart()
+    _set(_checked(seconds), None)
 
 
 def collect_when_idle(seconds: float) -> None:
     """Collect when the process has used no CPU for so many seconds; 0 turns it off."""
-    global _idle
-    _idle = _checked(seconds)
-    _restart()
+    _set(None, _checked(seconds))
 
 
 def _checked(seconds: float) -> float:
@@ -104,15 +125,15 @@ def _checked(seconds: float) -> float:
 
 
 def stop() -> None:
-    global _every, _idle
-    _every = _idle = 0.0
-    _restart()
+    _set(0.0, 0.0)
 
 
 def _forked() -> None:
     """Threads do not survive a fork: the child has a timer of its own."""
-    if _timer is not None:
-        _restart()
+    global _guard, _timer
+    _guard, _timer = _thread.RLock(), None
+    if _every or _idle:
+        _set(None, None)
 
 
 os.register_at_fork(after_in_child=_forked)

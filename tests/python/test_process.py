@@ -245,6 +245,39 @@ assert not exuvia.is_installed()
 """, install=False)
 
 
+def test_threads_change_the_timer(python):
+    python.program("""
+import threading
+sys.setswitchinterval(1e-6)
+errors = []
+def change(ask):
+    try:
+        for _ in range(300):
+            ask(1000)
+            ask(0)
+    except BaseException as error:
+        errors.append(error)
+asks = exuvia.collect_every, exuvia.collect_when_idle, exuvia.collect_every
+threads = [threading.Thread(target=change, args=(ask,)) for ask in asks]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+for ask in asks:
+    ask(0)
+assert not errors, errors
+end = time.monotonic() + 5
+while len(os.listdir('/proc/self/task')) > 1:
+    assert time.monotonic() < end, 'a timer is left'
+exuvia.collect_every(0.05)
+references = make_cycles(10)
+end = time.monotonic() + 30
+while dead(references) < 10:
+    assert time.monotonic() < end, 'the timer does not collect'
+    time.sleep(0.01)
+""")
+
+
 def test_subprocess_in_flight(python):
     python.program(BIG + """
 import subprocess

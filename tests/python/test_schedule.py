@@ -327,3 +327,20 @@ while not [one for one in exuvia.stats().collections[before:] if one.kind == 'in
     kept += [[] for _ in range(20_000)]
 assert [one.reason for one in exuvia.stats().collections if one.kind == 'inplace'] == ['frozen']
 """)
+
+
+def test_the_answers_room_is_bounded_by_the_memory(python):
+    """Young objects are guessed from the thresholds, which may be as good as infinite."""
+    python.program("""
+gc.set_threshold(2**31 - 1, 10)
+gc.collect()
+for _ in range(5):
+    gc.collect(0)
+def shared():
+    with open('/proc/self/maps') as file:
+        ranges = [line.split()[0].split('-') for line in file if 'zero' in line]
+    return sum(int(end, 16) - int(start, 16) for start, end in ranges)
+before = shared()
+assert exuvia.start_collection()
+assert 0 < shared() - before < 1 << 28, shared() - before
+""")

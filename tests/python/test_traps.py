@@ -285,6 +285,58 @@ assert dead(references) == 10
 """)
 
 
+@pytest.mark.parametrize("stop", ["exuvia.uninstall()", "exuvia.collect_every(0)"])
+def test_a_finalizer_stops_the_timer_that_waits_for_its_collection(python, stop):
+    python.program(f"""
+gc.disable()
+keep = [[i] for i in range(300000)]
+stopped = []
+class Stops:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        time.sleep(0.1)       # the timer's thread comes to wait for this collection
+        began = time.monotonic()
+        {stop}
+        stopped.append(time.monotonic() - began)
+exuvia.collect_every(0.05)
+end = time.monotonic() + 30
+while _core.poll()[0] != 1:
+    assert time.monotonic() < end, "the timer does not collect"
+Stops()
+gc.collect(1)
+assert stopped and stopped[0] < 0.5, stopped
+end = time.monotonic() + 5
+while len(os.listdir('/proc/self/task')) > 1:   # a thread that has ended may be listed for a moment
+    assert time.monotonic() < end
+""")
+
+
+def test_a_finalizer_waits_for_a_thread_that_collects(python):
+    python.program("""
+import threading
+gc.disable()
+keep = [[i] for i in range(300000)]
+answers = []
+class Joins:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        for ask in (exuvia.collect, exuvia.finish_collection):
+            thread = threading.Thread(target=lambda: answers.append(ask()))
+            thread.start()
+            thread.join()
+assert exuvia.start_collection()
+Joins()
+gc.collect(1)
+assert answers == [0, None], answers
+references = make_cycles(10)
+exuvia.finish_collection()
+found = exuvia.collect()
+assert found >= 20 and dead(references) == 10, (found, dead(references))
+""")
+
+
 def test_no_memory_to_see_whether_frees_are_seen(python):
     if python.command("-c", "import _testcapi").returncode:
         pytest.skip("this interpreter has no _testcapi")
