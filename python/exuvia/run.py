@@ -9,7 +9,7 @@ import os
 import runpy
 import sys
 import types
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import BuiltinImporter, SourceFileLoader
 from typing import Any, Callable, NamedTuple
 
 import exuvia
@@ -95,6 +95,9 @@ _command: types.ModuleType | None = None  # the module that started us: kept, or
 
 def _new_main() -> types.ModuleType:
     main = types.ModuleType("__main__")
+    main.__loader__ = BuiltinImporter
+    if sys.version_info < (3, 14):
+        main.__annotations__ = {}
     main.__builtins__ = sys.modules["builtins"]  # type: ignore[attr-defined]
     return main
 
