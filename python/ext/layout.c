@@ -239,6 +239,13 @@ static bool find_state(probe *p)
                            ok ? "stand" : "do not stand");
 }
 
+/* Within one the lists are not whole, and none can be watched. */
+static bool check_idle(probe *p)
+{
+    return *p->layout->collecting == 0 ||
+           exvi_report_add(p->report, "collecting", false, "a collection is running: install outside of finalizers");
+}
+
 static bool check_lists(probe *p)
 {
     Py_ssize_t length[EXVI_GENERATIONS];
@@ -403,7 +410,8 @@ bool exvi_layout_probe(exvi_layout *layout, exvi_report *report)
         return exvi_report_add(report, "generations", false, "no module gc");
     }
     bool ok = find_generations(&p) && check_counts(&p) && find_enabled(&p) && find_permanent(&p) && find_state(&p) &&
-              check_lists(&p) && check_totals(&p) && check_collecting(&p) && check_visitor(&p) && find_traversals(&p);
+              check_idle(&p) && check_lists(&p) && check_totals(&p) && check_collecting(&p) && check_visitor(&p) &&
+              find_traversals(&p);
     Py_DECREF(p.gc);
     return ok;
 }

@@ -16,20 +16,24 @@
 static exvi_layout layout;
 static exvi_report report;
 static bool probed;
+static bool probing; /* by a finalizer or another thread, one may be asked for within one */
 
-static bool probe(void)
+static void probe(void)
 {
-    if (!probed || exvi_report_failed(&report)) {
-        report.count = 0;
-        probed = exvi_layout_probe(&layout, &report) && exvi_stale_probe(&report);
-    }
-    return probed;
+    if (probing || (probed && !exvi_report_failed(&report)))
+        return;
+    probing = true;
+    report.count = 0;
+    probed = exvi_layout_probe(&layout, &report) && exvi_stale_probe(&report);
+    probing = false;
 }
 
 static PyObject *core_probe(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
+    if (probing)
+        return Py_BuildValue("[(sOs)]", "checks", Py_False, "they are running: within them nothing can be installed");
     if (!exvi_schedule_is_installed())
         probe();
     PyObject *checks = PyList_New(0);

@@ -34,7 +34,7 @@ static struct {
     exvi_mode mode;
     uint64_t budget_ns;
     int depth;                  /* collections that run; above 1 only where they nest */
-    uint64_t thread;            /* that runs the outermost one */
+    uint64_t thread;            /* that runs the outermost one, or ran the last; 0: none since we were installed */
     int64_t ends;               /* of collections, that our callback was told */
     int64_t unseen;             /* of all collections that ended, those whose end our callback was not told */
     bool reclaiming;            /* the outermost one ends a batch */
@@ -260,7 +260,7 @@ bool exvi_schedule_in_collection(void)
 
 bool exvi_schedule_collects_here(void)
 {
-    return exvi_schedule_in_collection() && schedule.thread == exvi_thread_id();
+    return exvi_schedule_in_collection() && (schedule.thread == 0 || schedule.thread == exvi_thread_id());
 }
 
 bool exvi_schedule_start(int generations, uint64_t deadline_ns)
@@ -517,6 +517,7 @@ bool exvi_schedule_install(const exvi_layout *layout, exvi_mode mode, uint64_t p
     schedule.mode = mode;
     schedule.budget_ns = pause_budget_ns;
     schedule.depth = 0;
+    schedule.thread = 0;
     schedule.unseen = EXVI_LAYOUT_NESTS ? collections_ended() - schedule.ends : 0;
     schedule.waiting = schedule.taken_waiting = schedule.taken_count = 0;
     schedule.failures = schedule.pass = 0;

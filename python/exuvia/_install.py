@@ -48,6 +48,8 @@ def _verify() -> None:
 
 def prove() -> None:
     """Put one dead cycle through the whole path: it must die, and its weak reference must call back."""
+    if _core.in_collection():
+        raise Unsupported("trial", "a collection is running: install outside of finalizers")
     died: list[object] = []
     trial = _Trial()
     trial.self = trial  # type: ignore[attr-defined]

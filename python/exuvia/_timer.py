@@ -1,7 +1,9 @@
 """Collections by time and by idleness: one helper thread, only while it is asked for.
 
-The periods are the module's, and the thread reads them at each step. It ends by itself when it is no longer the one, or
-has nothing to do. `_guard` is held for some lines without waiting, and may be taken again by a finalizer within them.
+The periods are the module's, and the thread reads them at each step; it ends when `_timer` is another, or none. There
+is no lock: finalizers and signal handlers run between any two lines, and may call these functions. So each change of
+a period is followed by _fit(), which looks until `_timer` fits, whatever others changed meanwhile; and nobody waits
+for the thread without end, for it may be in a finalizer that waits for them.
 """
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ import time
 from exuvia import _core
 
 IDLE_CPU_SHARE = 0.02
+PATIENCE_SECONDS = 1.0
 LONGEST_STEP = 0.25
 SHORTEST_STEP = 0.01
 
@@ -27,17 +30,18 @@ class _Timer:
         self.ended.acquire()
         self.thread = 0
 
-    def look(self) -> None:
-        with _guard:
-            if self.wake.locked():
-                self.wake.release()
-
     def is_over(self) -> bool:
-        global _timer
-        with _guard:
-            if _timer is self and not (_every or _idle):
-                _timer = None
-            return _timer is not self
+        return _timer is not self
+
+    def look(self) -> None:
+        try:
+            self.wake.release()
+        except RuntimeError:
+            pass  # it is about to
+
+    def wait_for_end(self) -> None:
+        if self.thread != _thread.get_ident():  # it may be asked by a finalizer of what it found itself
+            self.ended.acquire(timeout=PATIENCE_SECONDS)
 
     def run(self) -> None:
         self.thread = _thread.get_ident()
@@ -47,24 +51,24 @@ class _Timer:
             self.ended.release()
 
     def _loop(self) -> None:
-        every, collected = _every, time.monotonic()
-        idle_since, idle_collected = collected, False
-        now, cpu = collected, _cpu_seconds()
+        now, cpu = time.monotonic(), _cpu_seconds()
+        every, collected = _every, now
+        idle, idle_since, idle_collected = _idle, now, False
         while not self.is_over():
             self.wake.acquire(timeout=_step())
             before, now = now, time.monotonic()
+            used, cpu = _cpu_seconds() - cpu, _cpu_seconds()
             if every != _every:
                 every, collected = _every, now
+            if idle != _idle or used > IDLE_CPU_SHARE * (now - before):
+                idle, idle_since, idle_collected = _idle, now, False
             if every and now - collected >= every:
                 collected = now
                 self._collect()
-            if _idle:
-                used, cpu = _cpu_seconds() - cpu, _cpu_seconds()
-                if used > IDLE_CPU_SHARE * (now - before):
-                    idle_since, idle_collected = now, False
-                elif not idle_collected and now - idle_since >= _idle:
-                    self._collect()
-                    idle_collected, cpu = True, _cpu_seconds()
+            elif idle and not idle_collected and now - idle_since >= idle:
+                idle_collected = True
+                self._collect()
+                cpu = _cpu_seconds()
 
     def _collect(self) -> None:
         from exuvia import _install
@@ -83,37 +87,55 @@ def _cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-_guard = _thread.RLock()
 _timer: _Timer | None = None
 _every = 0.0
 _idle = 0.0
 
 
-def _set(every: float | None, idle: float | None) -> None:
+def _start() -> None:
     global _every, _idle, _timer
-    with _guard:
-        _every = _every if every is None else every
-        _idle = _idle if idle is None else idle
-        timer, wanted = _timer, bool(_every or _idle)
-        if not wanted:
-            _timer = None
-        elif timer is None:
-            _timer = timer = _Timer()
+    timer = _timer
+    try:
+        if timer is not None:
             _thread.start_new_thread(timer.run, ())
+    except RuntimeError:
+        _every, _idle, _timer = 0.0, 0.0, None
+        raise
+
+
+def _fit() -> None:
+    """A thread if there is a period, and none if not."""
+    global _timer
+    while bool(_every or _idle) != (_timer is not None):
+        old = _timer
+        _timer = _Timer() if old is None else None
+        if old is None:
+            _start()
+        else:
+            old.look()
+            old.wait_for_end()
+
+
+def _look() -> None:
+    timer = _timer
     if timer is not None:
         timer.look()
-        if not wanted and timer.thread != _thread.get_ident():  # it may be asked by a finalizer of what it found itself
-            timer.ended.acquire()
 
 
 def collect_every(seconds: float) -> None:
-    """Collect every so many seconds, in the background; 0 turns it off."""
-    _set(_checked(seconds), None)
+    """Collect every so many seconds, in the background; 0 turns it off. RuntimeError: no thread could be started."""
+    global _every
+    _every = _checked(seconds)
+    _fit()
+    _look()
 
 
 def collect_when_idle(seconds: float) -> None:
-    """Collect when the process has used no CPU for so many seconds; 0 turns it off."""
-    _set(None, _checked(seconds))
+    """Collect when the process has used no CPU for so many seconds; 0 turns it off. RuntimeError: as above."""
+    global _idle
+    _idle = _checked(seconds)
+    _fit()
+    _look()
 
 
 def _checked(seconds: float) -> float:
@@ -125,15 +147,16 @@ def _checked(seconds: float) -> float:
 
 
 def stop() -> None:
-    _set(0.0, 0.0)
+    global _every, _idle
+    _every = _idle = 0.0
+    _fit()
 
 
 def _forked() -> None:
     """Threads do not survive a fork: the child has a timer of its own."""
-    global _guard, _timer
-    _guard, _timer = _thread.RLock(), None
-    if _every or _idle:
-        _set(None, None)
+    global _timer
+    _timer = None
+    _fit()
 
 
 os.register_at_fork(after_in_child=_forked)

@@ -337,6 +337,114 @@ assert found >= 20 and dead(references) == 10, (found, dead(references))
 """)
 
 
+def test_an_installation_from_a_finalizer(python):
+    """The first one watches a collection; within one it cannot, and says so."""
+    python.program("""
+import gc
+import exuvia
+errors = []
+class Installs:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        try:
+            exuvia.install()
+        except exuvia.Unsupported as error:
+            errors.append(error.check)
+Installs()
+gc.collect()
+assert errors == ['collecting'] and not exuvia.is_installed(), errors
+Installs()
+exuvia.install()        # its own collection finds that one
+assert errors == ['collecting', 'checks'] and exuvia.is_installed(), errors
+""", install=False)
+
+
+RANDOM_CALLS = """
+import random, signal, threading
+random.seed(SEED)
+born = died = last = 0
+class Finalized:
+    def __init__(self):
+        global born
+        born += 1
+        self.me = self
+    def __del__(self):
+        global died, last
+        died += 1
+        if random.random() < 0.02 and time.monotonic() > last + 0.02:
+            last = time.monotonic()
+            call()
+def fork():
+    pid = os.fork()
+    if not pid:
+        try:
+            keep = [Finalized() for _ in range(200)]
+            exuvia.collect_every(0)
+            gc.collect()
+        finally:
+            os._exit(0)
+    end = time.monotonic() + 30
+    while os.waitpid(pid, os.WNOHANG)[0] == 0:
+        if time.monotonic() > end:
+            os._exit(9)
+        time.sleep(0.001)
+calls = [
+    lambda: exuvia.install(random.choice(['auto', 'background', 'inline', 'stress']), random.choice([0.1, 5, 100])),
+    exuvia.uninstall, exuvia.start_collection, exuvia.finish_collection, exuvia.collect, exuvia.stats, gc.collect,
+    lambda: exuvia.finish_collection(random.choice([0, 0.001, 0.1])),
+    lambda: exuvia.collect_every(random.choice([0, 0.01, 0.05, 100])),
+    lambda: exuvia.collect_when_idle(random.choice([0, 0.01, 1])),
+    lambda: gc.collect(random.choice([0, 1])), lambda: random.random() < 0.2 and fork(),
+    lambda: gc.set_threshold(*random.choice([(700, 10, 10), (100, 2, 2), (10, 1, 1)])),
+]
+def call():
+    try:
+        random.choice(calls)()
+    except RuntimeError:
+        pass                # it is not installed just now, or cannot be
+inside = False
+def handler(*_):
+    global inside
+    if not inside and random.random() < 0.3:
+        inside = True
+        call()
+        inside = False
+def work():
+    pool = []
+    while time.monotonic() < end:
+        pool += [Finalized() for _ in range(random.randrange(300))]
+        if len(pool) > 5000:
+            del pool[:random.randrange(5000)]
+        if random.random() < 0.2:
+            call()
+end = time.monotonic() + 3
+sys.setswitchinterval(random.choice([0.005, 1e-5]))
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.01, 0.007)
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads:
+    thread.start()
+work()
+for thread in threads:
+    thread.join()
+signal.setitimer(signal.ITIMER_REAL, 0)
+exuvia.uninstall()
+end = time.monotonic() + 30
+while len(os.listdir('/proc/self/task')) > 1 or born > died:
+    assert time.monotonic() < end, (os.listdir('/proc/self/task'), born, died)
+    gc.collect()
+    time.sleep(0.01)
+assert children() == []
+"""
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_calls(python, seed):
+    """Of the whole interface, from threads, finalizers, a signal handler, with forks."""
+    python.program(RANDOM_CALLS.replace("SEED", str(seed)))
+
+
 def test_no_memory_to_see_whether_frees_are_seen(python):
     if python.command("-c", "import _testcapi").returncode:
         pytest.skip("this interpreter has no _testcapi")
