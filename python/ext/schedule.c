@@ -410,7 +410,7 @@ static void young_ended(int generation, uint64_t ns, uint64_t found)
     schedule.stats.young_collections++;
     exvi_young_end end = {
         .generation = generation, .ns = ns, .found = found, .carried = schedule.carries, .old = old_objects(),
-        .may_hurry = !is_left_to_stock(),
+        .in_flight = exvi_flight_now() != EXVI_FLIGHT_IDLE, .may_hurry = !is_left_to_stock(),
     };
     exvi_young_ended(schedule.layout, &end, schedule.budget_ns / YOUNG_SHARE);
     if (generation == 1)

@@ -11,7 +11,8 @@
 enum {
     WORTH = 8,             /* generation 1 finds much where such a part of its own objects is dead */
     CALM = 3,              /* so many at CPython's own pace have to find little before one comes early */
-    UNSEEN = 16,           /* and again after early ones have taken on such a part of the old objects */
+    UNSEEN = 16,           /* and again after early ones have taken on such a part of the old objects, */
+    UNSEEN_IN_FLIGHT = 4,  /* or such a part while a snapshot is up: page faults make one several times as long */
     HORIZON = 2000         /* collections of generation 0 in which a full one is due, or none comes early */
 };
 
@@ -55,7 +56,8 @@ static int64_t natural_pace(const exvi_layout *layout)
 static bool may_hurry(const exvi_layout *layout, const exvi_young_end *end)
 {
     int64_t until_full = natural_pace(layout) * ((int64_t)*layout->threshold[2] + 1);
-    return end->may_hurry && young.calm >= CALM && young.unseen <= end->old / UNSEEN && until_full <= HORIZON &&
+    uint64_t most = end->old / (end->in_flight ? UNSEEN_IN_FLIGHT : UNSEEN);
+    return end->may_hurry && young.calm >= CALM && young.unseen <= most && until_full <= HORIZON &&
            young.threshold == *layout->threshold[1] && *layout->count[1] <= *layout->threshold[1];
 }
 

@@ -11,7 +11,8 @@
  *
  * What is lost is time to die in: a cycle that dies between two such collections waits for a full one. Hence not
  * where generation 1 finds much, which only one at CPython's own pace can tell: such a one comes after every so many
- * objects. And not where the program's thresholds put full collections off.
+ * objects, more while a snapshot is up, which makes it several times as long. And not where the program's thresholds
+ * put full collections off.
  */
 #ifndef EXVI_YOUNG_H
 #define EXVI_YOUNG_H
@@ -27,6 +28,7 @@ typedef struct exvi_young_end {
     uint64_t found;        /* unreachable objects */
     bool carried;          /* candidates were among what it looked at */
     uint64_t old;          /* objects in the oldest list, about */
+    bool in_flight;        /* a snapshot is searched, or what was found in it reclaimed */
     bool may_hurry;        /* the next generation 1 may come sooner than CPython's threshold says */
 } exvi_young_end;
 

@@ -39,6 +39,23 @@ assert set(gaps) == {11}, gaps
 """, install=False)
 
 
+def test_fewer_at_cpythons_pace_while_a_snapshot_is_up(python, foreign):
+    """Page faults make them long; but not none, for the search may hang."""
+    python.program(f"sys.path.insert(0, {foreign!r})\n" + ALWAYS_LONG + COUNTED + """
+import foreign
+keep += [[] for i in range(100_000)]
+gc.collect()
+work(60)
+assert 11 in between(work(300)), seen
+thing = foreign.make(1)          # the child hangs in its traverse function
+assert _core.start(3, 60.0)
+assert set(between(work(300))) == {1}, seen
+gaps = between(work(900))
+assert 11 in gaps, (gaps, _core.poll())
+assert _core.poll()[0] == 1
+""", install=False)
+
+
 def test_a_long_one_that_nothing_foretold(python):
     """Lists that have grown since generation 0 looked at them."""
     python.program("exuvia.install('background', pause_budget_ms=5)\n" + COUNTED + """
