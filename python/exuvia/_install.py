@@ -172,7 +172,7 @@ def _finish(timeout: float | None, given_up: Callable[[], bool] = _never) -> int
                 break  # our callback was taken out of gc.callbacks
         state, now_completed, found = _core.poll()
     if now_completed == completed:
-        return None if state else gc.collect()  # the search failed
+        return None if state or given_up() else gc.collect()  # the search failed
     return found
 
 

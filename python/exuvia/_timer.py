@@ -92,12 +92,10 @@ _every = 0.0
 _idle = 0.0
 
 
-def _start() -> None:
+def _start(timer: _Timer) -> None:
     global _every, _idle, _timer
-    timer = _timer
     try:
-        if timer is not None:
-            _thread.start_new_thread(timer.run, ())
+        _thread.start_new_thread(timer.run, ())
     except RuntimeError:
         _every, _idle, _timer = 0.0, 0.0, None
         raise
@@ -108,10 +106,11 @@ def _fit() -> None:
     global _timer
     while bool(_every or _idle) != (_timer is not None):
         old = _timer
-        _timer = _Timer() if old is None else None
         if old is None:
-            _start()
+            _timer = new = _Timer()
+            _start(new)
         else:
+            _timer = None
             old.look()
             old.wait_for_end()
 

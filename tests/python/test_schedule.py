@@ -220,6 +220,27 @@ exuvia.collect_when_idle(0)
 """)
 
 
+def test_no_thread_for_the_timer(python):
+    python.program("""
+import threading
+threading.stack_size(1 << 46)
+for ask in exuvia.collect_every, exuvia.collect_when_idle:
+    try:
+        ask(0.05)
+    except RuntimeError:
+        continue
+    raise AssertionError('a thread could be started')
+threading.stack_size(0)
+exuvia.collect_every(0)
+exuvia.collect_every(0.05)
+references = make_cycles(10)
+end = time.monotonic() + 30
+while dead(references) < 10:
+    assert time.monotonic() < end
+    time.sleep(0.01)
+""")
+
+
 def test_stock_keeps_still_while_a_child_searches(python, foreign):
     """Its rule would hold again meanwhile: many collections of generation 1, and many objects that wait."""
     python.program(f"""
