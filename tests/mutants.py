@@ -4,7 +4,7 @@
     tests/mutants.py [NAME]...        all, or those whose names contain one of the words
     tests/mutants.py --list           the table of tests/README.md
 
-A mutant is one replacement in one file of src/. It is built in a temporary folder, in the variant of the library and
+A mutant is one replacement in one file below src/. It is built in a temporary folder, in the variant of the library and
 with the tests that are named with it. Killed: one of these tests fails, crashes or hangs. A mutant that survives, or
 whose text is not found any more, is a failure of this program.
 """
@@ -186,11 +186,11 @@ class Variant:
     """The objects of one variant of the library and of the oracle, unchanged."""
 
     def __init__(self, name, folder):
-        self.flags = VARIANTS[name] + ["-I" + str(ROOT / "src")]
+        self.flags = VARIANTS[name] + ["-I" + str(path) for path in (ROOT / "src").iterdir() if path.is_dir()]
         self.folder = folder / name
         self.folder.mkdir()
         self.library = {}
-        for source in sorted((ROOT / "src").glob("*.c")):
+        for source in sorted((ROOT / "src").glob("*/*.c")):
             self.library[source.name] = self.folder / (source.stem + ".o")
             compile_file(source, self.library[source.name], self.flags)
         self.oracle = []
@@ -221,7 +221,7 @@ class Variant:
 
 def killer(mutant, variants, folder):
     """The first named test that fails with the mutant, or None."""
-    text = (ROOT / "src" / mutant.file).read_text(encoding="utf-8")
+    text = next((ROOT / "src").glob("*/" + mutant.file)).read_text(encoding="utf-8")
     if text.count(mutant.old) < 1:
         raise LookupError(mutant.name)
     changed = folder / mutant.file

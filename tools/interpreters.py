@@ -79,12 +79,12 @@ def build(library, suffix, include, folder):
     package = os.path.join(folder, "exuvia")
     extension = os.path.join(package, "_core" + suffix)
     shutil.copytree("python/exuvia", package, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    if not stale(extension, "python/ext/*", "src/*.h", "include/*.h", library):
+    if not stale(extension, "python/ext/*", "src/*/*.h", "include/*.h", library):
         return
     with open("python/meson.build", encoding="utf-8") as text:
         sources = [os.path.join("python", name) for name in re.findall(r"'(ext/\w+\.c)'", text.read())]
     command = ["cc", "-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-semantic-interposition", "-Iinclude",
-               "-Isrc", "-isystem", include, *sources, library, "-o", extension]
+               *("-I" + folder for folder in sorted(glob.glob("src/*/"))), "-isystem", include, *sources, library, "-o", extension]
     if subprocess.run(command).returncode:
         sys.exit("tools/interpreters.py: " + " ".join(command) + " failed")
 

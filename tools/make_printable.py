@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Write src/printable.c: which characters repr shows as they are, taken from this Python's Unicode database.
+"""Write src/values/printable.c: which characters repr shows as they are, taken from this Python's Unicode database.
 
-Run it with the Python whose repr the library is to match: tools/make_printable.py > src/printable.c
+Run it with the Python whose repr the library is to match: tools/make_printable.py > src/values/printable.c
 """
 import unicodedata
 
