@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "cgroup.h"
+#include "files.h"
 #include "platform.h"
 
 #define MIB ((uint64_t)1 << 20)

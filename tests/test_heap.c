@@ -4,6 +4,8 @@
 #include "forked.h"
 #include "nodes.h"
 #include "object.h"
+#include "child.h"
+#include "files.h"
 #include "platform.h"
 
 #define MIB ((size_t)1 << 20)

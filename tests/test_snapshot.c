@@ -19,6 +19,8 @@
 #include <cmocka.h>
 
 #include "forked.h"
+#include "child.h"
+#include "files.h"
 #include "platform.h"
 #include "snapshot.h"
 

@@ -13,6 +13,7 @@
 #include "graph.h"
 #include "stale.h"
 
+#include "files.h"
 #include "platform.h"
 #include "snapshot.h"
 

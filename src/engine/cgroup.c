@@ -9,21 +9,10 @@
  */
 #include "cgroup.h"
 
-#include "platform.h"
+#include "files.h"
 
 #include <stdatomic.h>
 #include <string.h>
-
-/* The number at the start of `text`; UINT64_MAX ("max", which is how a group says "no limit") when there is none. */
-static uint64_t parse_number(const char *text)
-{
-    uint64_t number = 0;
-    if (*text < '0' || *text > '9')
-        return UINT64_MAX;
-    for (; *text >= '0' && *text <= '9'; text++)
-        number = number > (UINT64_MAX - 9) / 10 ? UINT64_MAX - 9 : number * 10 + (uint64_t)(*text - '0');
-    return number;
-}
 
 static double parse_decimal(const char *text)
 {
@@ -207,7 +196,7 @@ static bool read_group_file(char *path, size_t length, const char *name, char *t
 static uint64_t read_group_number(char *path, size_t length, const char *name)
 {
     char text[64];
-    return name && read_group_file(path, length, name, text, sizeof text) ? parse_number(text) : UINT64_MAX;
+    return name && read_group_file(path, length, name, text, sizeof text) ? exvi_number_parse(text) : UINT64_MAX;
 }
 
 /* File pages that the system drops when it needs memory. */
@@ -222,7 +211,7 @@ static uint64_t read_droppable(char *path, size_t length, const char *key)
         return 0;
     for (char *line = exvi_lines_next(&in); line && bytes == 0; line = exvi_lines_next(&in)) {
         if (strncmp(line, key, strlen(key)) == 0)
-            bytes = parse_number(line + strlen(key));
+            bytes = exvi_number_parse(line + strlen(key));
     }
     exvi_lines_close(&in);
     return bytes;

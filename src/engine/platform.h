@@ -1,8 +1,9 @@
 /*
- * platform: everything that Exuvia asks of the operating system.
+ * platform: memory, clock, identity, threads and waiting: what Exuvia asks of the operating system all the time.
  *
- * No other file calls the system. Linux is first class; a call that a system lacks
- * answers "no" (NULL, false, -ENOSYS) and the caller has a way without it.
+ * Beside it, `child` has the copy-on-write child and `files` the small files; no other file calls the system, and all
+ * of Linux' calls go through `raw`, but for those in which the C library has a part. Linux is first class; a call that
+ * a system lacks answers "no" (NULL, false, -ENOSYS) and the caller has a way without it.
  *
  * Invariant: no function here allocates from the C library, takes a lock or keeps a
  * descriptor, so that each may run in a snapshot child, inside a collection and in
@@ -60,51 +61,16 @@ int32_t exvi_own_pid(void);                          /* asked anew each time: ri
 int32_t exvi_parent_pid(void);
 void exvi_random(void *buffer, size_t size);         /* at most 256 bytes that nobody can guess, for keys of hashes */
 
-/* A copy-on-write child that sends no signal when it ends, is seen by no wait but
- * exvi_child_ended(), and starts with all signals blocked. 0 in the child, its pid in the
- * parent, -errno if refused; the parent's signal mask is as before. The child may call only
- * this file, settles first, and leaves by exvi_child_exit(). */
-int32_t exvi_clone(void);
-
-/* In the child: no descriptor of the parent's (none stays open because of the child), no core,
- * not dumpable, low priority, the OOM killer's first choice, a name of up to 15 bytes for
- * process lists, and death by SIGALRM `deadline_ns` from now even if it hangs. */
-void exvi_child_settle(const char *name, uint64_t deadline_ns);
-
-/* In the child, settled: to end, even if it hangs, within 0.1 s of the parent's memory, which goes when the parent ends
- * or replaces itself with exec. `shared` is memory that the parent has written to just before. Does nothing where /proc
- * does not show the parent's page table. */
-void exvi_child_watch_parent(const void *shared);
-_Noreturn void exvi_child_exit(int status);
-
-/* True once the child has ended and is reaped; *status as from waitpid(), or -1 when there is no
- * such child of this process. Any thread may ask. A child that was told to end still needs some
- * milliseconds for each GB of its page tables. */
-bool exvi_child_ended(int32_t pid, int *status);
-void exvi_child_await(int32_t pid);                  /* until it has ended; it is left to be reaped */
-bool exvi_status_is_timeout(int status);             /* ended by the watchdog of exvi_child_settle() */
-void exvi_child_kill(int32_t pid);                   /* only while it is not reaped */
-
 /* Wait until *word differs from `seen`, or the time is over; spurious returns happen. The word
  * may lie in shared memory. */
 void exvi_wait_word(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns);
 void exvi_wake_word(_Atomic uint32_t *word);
 
-/* Small files of the system. exvi_file_read() takes what one read gives, at most room - 1 bytes, and ends it with NUL;
- * false when that is nothing. Lines come without their newline and are valid until the next call, NULL at the end; a
- * line of 2048 bytes or more is left out. */
-typedef struct exvi_lines {
-    int file;
-    size_t start, end; /* of what was read and not given out */
-    char text[2048];
-} exvi_lines;
-bool exvi_file_read(const char *path, char *text, size_t room);
-bool exvi_lines_open(exvi_lines *lines, const char *path);
-char *exvi_lines_next(exvi_lines *lines);
-void exvi_lines_close(exvi_lines *lines);
+uint64_t exvi_peak_bytes(void); /* the most that was resident; starts anew in a snapshot child */
 
-uint64_t exvi_resident_bytes(void); /* of this process; 0: unknown */
-uint64_t exvi_peak_bytes(void);     /* the most that was resident; starts anew in a snapshot child */
+/* For a snapshot child, at its beginning: from now on nothing here enters a function of the C library. The parent's
+ * memory is mapped by that library's functions, so that the profilers that wrap them see it. */
+void exvi_platform_go_raw(void);
 
 /* Fault injection. A fault makes the n-th call from now of its kind fail (n == 0: none), and with
  * `lasting` every one after it. */

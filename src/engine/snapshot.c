@@ -12,6 +12,7 @@
  */
 #include "snapshot.h"
 
+#include "child.h"
 #include "platform.h"
 
 #include <string.h>

@@ -1,0 +1,195 @@
+/*
+ * files: small files of the system. See files.h.
+ */
+#define _GNU_SOURCE
+#include "files.h"
+
+#include "platform.h"
+#include "raw.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#if EXVI_LINUX
+#include <sys/syscall.h>
+
+int exvi_file_open(const char *path)
+{
+    long file = EXVI_RAW(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    return exvi_raw_failed(file) ? -1 : (int)file;
+}
+
+static size_t read_some(int file, void *bytes, size_t room)
+{
+    long size = EXVI_RAW(SYS_read, file, bytes, room);
+    return size > 0 ? (size_t)size : 0;
+}
+
+static size_t read_at_start(int file, void *bytes, size_t room)
+{
+    long size = EXVI_RAW(SYS_pread64, file, bytes, room, 0);
+    return size > 0 ? (size_t)size : 0;
+}
+
+void exvi_file_close(int file)
+{
+    EXVI_RAW(SYS_close, file);
+}
+
+bool exvi_file_exists(const char *path)
+{
+    long file = EXVI_RAW(SYS_openat, AT_FDCWD, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (exvi_raw_failed(file))
+        return false;
+    exvi_file_close((int)file);
+    return true;
+}
+
+size_t exvi_link_read(const char *path, char *text, size_t room)
+{
+    long size = EXVI_RAW(SYS_readlinkat, AT_FDCWD, path, text, room);
+    return size > 0 ? (size_t)size : 0;
+}
+
+bool exvi_file_write(const char *path, const char *text)
+{
+    long file = EXVI_RAW(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
+    if (exvi_raw_failed(file))
+        return false;
+    size_t size = strlen(text);
+    bool done = EXVI_RAW(SYS_write, file, text, size) == (long)size;
+    exvi_file_close((int)file);
+    return done;
+}
+
+#else
+
+int exvi_file_open(const char *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static size_t read_some(int file, void *bytes, size_t room)
+{
+    ssize_t size = read(file, bytes, room);
+    return size > 0 ? (size_t)size : 0;
+}
+
+static size_t read_at_start(int file, void *bytes, size_t room)
+{
+    ssize_t size = pread(file, bytes, room, 0);
+    return size > 0 ? (size_t)size : 0;
+}
+
+void exvi_file_close(int file)
+{
+    close(file);
+}
+
+bool exvi_file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+size_t exvi_link_read(const char *path, char *text, size_t room)
+{
+    ssize_t size = readlink(path, text, room);
+    return size > 0 ? (size_t)size : 0;
+}
+
+bool exvi_file_write(const char *path, const char *text)
+{
+    (void)path, (void)text;
+    return false;
+}
+#endif
+
+bool exvi_file_again(int file, char *text, size_t room)
+{
+    size_t size = read_at_start(file, text, room - 1);
+    text[size] = '\0';
+    return size > 0;
+}
+
+bool exvi_file_read(const char *path, char *text, size_t room)
+{
+    int file = exvi_file_open(path);
+    if (file < 0)
+        return false;
+    size_t size = read_some(file, text, room - 1);
+    exvi_file_close(file);
+    text[size] = '\0';
+    return size > 0;
+}
+
+bool exvi_lines_open(exvi_lines *lines, const char *path)
+{
+    lines->file = exvi_file_open(path);
+    lines->start = lines->end = 0;
+    return lines->file >= 0;
+}
+
+/* Make room behind what was not given out yet, and fill it. */
+static bool read_more(exvi_lines *lines)
+{
+    lines->end -= lines->start;
+    memmove(lines->text, lines->text + lines->start, lines->end);
+    lines->start = 0;
+    size_t size = read_some(lines->file, lines->text + lines->end, sizeof lines->text - lines->end);
+    lines->end += size;
+    return size > 0;
+}
+
+char *exvi_lines_next(exvi_lines *lines)
+{
+    bool cut = false;
+    for (;;) {
+        char *line = lines->text + lines->start;
+        char *newline = memchr(line, '\n', lines->end - lines->start);
+        if (!newline) {
+            if (lines->start == 0 && lines->end == sizeof lines->text) {
+                cut = true;
+                lines->end = 0;
+            }
+            if (read_more(lines))
+                continue;
+            if (cut || lines->end == lines->start || lines->end == sizeof lines->text)
+                return NULL;
+            newline = lines->text + lines->end++; /* the last line lacks its newline */
+            line = lines->text + lines->start;
+        }
+        *newline = '\0';
+        lines->start = (size_t)(newline + 1 - lines->text);
+        if (!cut)
+            return line;
+        cut = false;
+    }
+}
+
+void exvi_lines_close(exvi_lines *lines)
+{
+    exvi_file_close(lines->file);
+}
+
+uint64_t exvi_number_parse(const char *text)
+{
+    uint64_t number = 0;
+    while (*text == ' ' || *text == '\t')
+        text++;
+    if (*text < '0' || *text > '9')
+        return UINT64_MAX;
+    for (; *text >= '0' && *text <= '9'; text++)
+        number = number > (UINT64_MAX - 9) / 10 ? UINT64_MAX - 9 : number * 10 + (uint64_t)(*text - '0');
+    return number;
+}
+
+uint64_t exvi_resident_bytes(void)
+{
+    char text[128];
+    if (!EXVI_LINUX || !exvi_file_read("/proc/self/statm", text, sizeof text))
+        return 0;
+    const char *second = strchr(text, ' ');
+    uint64_t pages = second ? exvi_number_parse(second) : UINT64_MAX;
+    return pages == UINT64_MAX ? 0 : pages * exvi_page_size();
+}

@@ -1,0 +1,43 @@
+/*
+ * files: small files of the system, as /proc, /sys and the control groups have them.
+ *
+ * Invariant: raw system calls only, and a descriptor is open from a call of exvi_lines_open() to exvi_lines_close() at
+ * most; so a snapshot child may read, too.
+ */
+#ifndef EXVI_FILES_H
+#define EXVI_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What one read gives, at most room - 1 bytes, ended with NUL; false when that is nothing. */
+bool exvi_file_read(const char *path, char *text, size_t room);
+
+/* Lines come without their newline and are valid until the next call, NULL at the end; a line of 2048 bytes or more is
+ * left out. */
+typedef struct exvi_lines {
+    int file;
+    size_t start, end; /* of what was read and not given out */
+    char text[2048];
+} exvi_lines;
+bool exvi_lines_open(exvi_lines *lines, const char *path);
+char *exvi_lines_next(exvi_lines *lines);
+void exvi_lines_close(exvi_lines *lines);
+
+/* A descriptor, or -1: for a file that is read again and again, from its start. */
+int exvi_file_open(const char *path);
+bool exvi_file_again(int file, char *text, size_t room); /* as exvi_file_read() */
+void exvi_file_close(int file);
+bool exvi_file_exists(const char *path); /* a symbolic link is one, wherever it leads */
+bool exvi_file_write(const char *path, const char *text); /* over what is there; false: not all of it */
+
+/* Where a symbolic link leads, cut at `room` bytes and not ended with NUL: the size, or 0. */
+size_t exvi_link_read(const char *path, char *text, size_t room);
+
+/* The number that `text` begins with, behind spaces and tabs; UINT64_MAX when there is none. */
+uint64_t exvi_number_parse(const char *text);
+
+uint64_t exvi_resident_bytes(void); /* of this process; 0: unknown */
+
+#endif
