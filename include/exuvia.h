@@ -11,8 +11,9 @@
  *  - `new` and `incref` return an owned reference, to be given up with one
  *    exv_decref(). `get` returns a borrowed one. `take` consumes the caller's.
  *    Arguments are borrowed unless the declaration says otherwise.
- *  - A constructor returns NULL when memory is exhausted, and for no other
- *    reason. What can fail otherwise returns an exv_status and gives its result
+ *  - A constructor returns NULL when memory is exhausted or a size is over
+ *    EXV_MAX_SIZE, and for no other reason; exv_error_message() then begins with
+ *    "MemoryError", and says so if it was the size. What can fail otherwise returns an exv_status and gives its result
  *    through its last parameter, which is left as it was on failure;
  *    exv_error_message() then has the text. A call that fails changes nothing.
  *  - A caller's bug (a reference count below zero, a block freed twice) stops
@@ -28,6 +29,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#if UINTPTR_MAX < 0xffffffffffffffff
+#error "Exuvia needs 64 bits: headers, size limits and tables by address rely on them"
+#endif
 
 #define EXV_VERSION_MAJOR 0
 #define EXV_VERSION_MINOR 1
@@ -141,7 +146,8 @@ typedef struct exv_type {
 
 /** A new object, its payload zeroed, with one owned reference. Tracked at once if
  *  its type has a visit function, which must therefore accept a zeroed payload.
- *  May run a collection first. */
+ *  May run a collection first. Of a large payload nothing becomes resident before it
+ *  is written to, as with exv_calloc(). */
 EXV_API void *exv_new(exv_heap *heap, const exv_type *type);
 
 /** The same with `count` items of type->item_size bytes behind the payload. A
@@ -191,7 +197,7 @@ EXV_API void *exv_weakref_incref(exv_weakref *ref);
 #define EXV_GENERATIONS 3
 
 /** Find and free the reference cycles of `generation` and the younger ones (0, 1 or
- *  2). Returns the number of unreachable objects found, the uncollectable ones
+ *  2; any other number stops the program). Returns the number of unreachable objects found, the uncollectable ones
  *  included. 0 if a collection is running already (a destructor called it). */
 EXV_API size_t exv_collect(exv_heap *heap, int generation);
 
@@ -314,6 +320,7 @@ typedef struct exv_policy {
     bool on_pressure;         /**< one when the control group's memory runs short: true */
 } exv_policy;
 
+/** A mode that does not exist stops the program. */
 EXV_API void exv_get_policy(const exv_heap *heap, exv_policy *policy);
 EXV_API void exv_set_policy(exv_heap *heap, const exv_policy *policy);
 
@@ -383,14 +390,19 @@ EXV_API void exv_set_listener(exv_heap *heap, exv_listener_fn *listener, void *a
 
 /** What a heap is made with. Start from exv_config_default(). */
 typedef struct exv_config {
-    size_t limit_bytes;                   /**< most memory taken from the system: 0, none */
+    size_t limit_bytes;                   /**< most that held_bytes may become: 0, no limit */
     uint32_t threshold[EXV_GENERATIONS];  /**< (700, 10, 10) */
     exv_policy policy;                    /**< defaults as said there */
     bool huge_pages;                      /**< ask the system for them: true */
 } exv_config;
 EXV_API exv_config exv_config_default(void);
 
-/** A new heap; NULL as configuration means the default. NULL for out of memory. */
+/** With this much as its limit a heap can be made, and has room for blocks of some sizes; its tables are 0.7 MiB of it,
+ *  and a page of blocks from 8 to 64 KiB is 0.5 MiB. */
+#define EXV_LIMIT_MIN ((size_t)2 << 20)
+
+/** A new heap; NULL as configuration means the default. NULL for out of memory, which a limit below EXV_LIMIT_MIN may
+ *  mean from the start. A policy that exv_set_policy() would not take stops the program. */
 EXV_API exv_heap *exv_heap_new(const exv_config *config);
 
 /** Collect (if the policy says on_exit), then finalize and destroy what is left and give
@@ -399,7 +411,8 @@ EXV_API exv_heap *exv_heap_new(const exv_config *config);
 EXV_API size_t exv_heap_free(exv_heap *heap);
 
 /** As malloc and its family, on this heap. Blocks are aligned to 16 bytes and are not
- *  objects: no header, no count. NULL for out of memory or a size over EXV_MAX_SIZE.
+ *  objects: no header, no count. NULL for out of memory or a size over EXV_MAX_SIZE, at once and with a message.
+ *  exv_calloc() does not touch pages that are fresh from the system.
  *  Size 0 gives a block of the smallest size. exv_realloc() leaves the block as it was on
  *  failure; exv_free() of NULL does nothing. */
 EXV_API void *exv_alloc(exv_heap *heap, size_t size);

@@ -49,6 +49,23 @@ static void test_limit_is_exact(void **state)
     exvi_region_free(&arena, second, 2 * EXVI_REGION_SIZE);
 }
 
+/* What is held beside the regions counts, too. */
+static void test_claims(void **state)
+{
+    (void)state;
+    exvi_arena arena = {.limit_bytes = EXVI_REGION_SIZE};
+    assert_false(exvi_arena_claim(&arena, EXVI_REGION_SIZE + 1));
+    assert_true(exvi_arena_claim(&arena, 4096));
+    assert_int_equal(exvi_arena_room(&arena), EXVI_REGION_SIZE - 4096);
+    assert_null(exvi_region_new(&arena, EXVI_REGION_SIZE, 0));
+    void *region = exvi_region_new(&arena, EXVI_REGION_SIZE - 4096, 0);
+    assert_non_null(region);
+    assert_false(exvi_arena_claim(&arena, 1));
+    exvi_arena_unclaim(&arena, 4096);
+    assert_int_equal(exvi_arena_room(&arena), 4096);
+    exvi_region_free(&arena, region, EXVI_REGION_SIZE - 4096);
+}
+
 static void test_no_limit(void **state)
 {
     (void)state;
@@ -110,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_region_is_aligned_and_zero),
         cmocka_unit_test(test_limit_is_exact),
+        cmocka_unit_test(test_claims),
         cmocka_unit_test(test_no_limit),
 #ifdef EXVI_CHECKED
         cmocka_unit_test(test_refused_map),

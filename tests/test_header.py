@@ -2,6 +2,7 @@
 import itertools
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -20,6 +21,29 @@ def test_compiles(compiler, standard, source, run, tmp_path):
     # C++98 has no <stdint.h> of its own standard and no long long; compilers offer both.
     extra = ["-Wno-long-long", "-Wno-c++11-extensions"] if standard == "c++98" else []
     run(compiler, f"-std={standard}", *PEDANTIC, *extra, "-I", source / "include", "-fsyntax-only", program)
+
+
+def test_refuses_32_bits(source, tmp_path):
+    program = tmp_path / "program.c"
+    program.write_text("#include <exuvia.h>\n")
+    # Freestanding: the headers of a 32-bit C library need not be there.
+    command = ["gcc", "-m32", "-ffreestanding", "-fsyntax-only", "-I", source / "include", program]
+    if subprocess.run(["gcc", "-m32", "-ffreestanding", "-fsyntax-only", "-x", "c", "/dev/null"]).returncode:
+        pytest.skip("gcc here knows no 32 bits")
+    done = subprocess.run(command, text=True, stderr=subprocess.PIPE)
+    assert done.returncode != 0 and "Exuvia needs 64 bits" in done.stderr
+
+
+def test_addresses_beyond_the_tables_are_refused(source, run, tmp_path):
+    """Where programs get addresses with more bits than the tables by address have, there is no memory, and no crash."""
+    program = tmp_path / "program.c"
+    program.write_text('#include "arena.h"\n#include "platform.h"\n#include <stddef.h>\n'
+                       "int main(void) { exvi_arena arena = {0}; return exvi_map(4096, 4096) != NULL\n"
+                       "|| exvi_map_shared(4096) != NULL || exvi_region_new(&arena, EXVI_REGION_SIZE, 0) != NULL; }\n")
+    parts = [source / "src" / name for name in ("engine/die.c", "engine/raw.c", "engine/platform.c", "memory/arena.c")]
+    run("gcc", "-DEXVI_CHECKED=1", "-DEXVI_ADDRESS_BITS=30", *(f"-I{source / 'src' / folder}" for folder in
+        ("engine", "memory")), f"-I{source / 'include'}", program, *parts, "-pthread", "-o", tmp_path / "program")
+    run(tmp_path / "program")
 
 
 def declared_names(header):

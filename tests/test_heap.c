@@ -51,6 +51,59 @@ static void test_calloc_zeroes(void **state)
     exv_free(heap, none);
 }
 
+/* Of large blocks and objects, only what is written to becomes resident, be it fresh or used before. */
+static void test_fresh_memory_is_not_touched(void **state)
+{
+    (void)state;
+    static const exv_type large_type = {.name = "large", .size = 512 * MIB};
+    for (int huge = 0; huge < 2; huge++) {
+        exv_config config = plain_config();
+        config.huge_pages = huge;
+        exv_heap *heap = exv_heap_new(&config);
+        for (size_t size = 16 * MIB; size <= 1024 * MIB; size *= 8) {
+            for (int again = 0; again < 2; again++) {
+                uint64_t before = exvi_resident_bytes();
+                unsigned char *block = exv_calloc(heap, size / 16, 16);
+                unsigned char *object = exv_new(heap, &large_type);
+                assert_non_null(block);
+                assert_non_null(object);
+                assert_true(exvi_resident_bytes() < before + 9 * MIB);
+                for (size_t i = 0; i < size; i += 4 * MIB)
+                    assert_int_equal(block[i] | object[i % large_type.size], 0);
+                block[0] = block[size - 1] = object[0] = object[large_type.size - 1] = 1;
+                exv_decref(object);
+                exv_free(heap, block);
+            }
+        }
+        assert_sound(heap);
+        assert_int_equal(exv_heap_free(heap), 0);
+    }
+}
+
+/* Sizes that no system has come back at once, and say what is wrong. */
+static void test_absurd_sizes(void **state)
+{
+    exv_heap *heap = *state;
+    static const exv_type items_type = {.name = "items", .size = 16, .item_size = 8};
+    static const exv_type half_type = {.name = "half", .size = EXV_MAX_SIZE / 2};
+    static const char too_large[] = "MemoryError: 1099511627777 bytes are more than a block can have";
+    static const char overflow[] = "MemoryError: more bytes than a size can say";
+    void *block = exv_alloc(heap, 100);
+    assert_null(exv_alloc(heap, EXV_MAX_SIZE + 1));
+    assert_string_equal(exv_error_message(heap), too_large);
+    assert_null(exv_calloc(heap, SIZE_MAX, 2));
+    assert_string_equal(exv_error_message(heap), overflow);
+    assert_null(exv_realloc(heap, block, EXV_MAX_SIZE + 1));
+    assert_string_equal(exv_error_message(heap), too_large);
+    assert_null(exv_new_var(heap, &items_type, SIZE_MAX));
+    assert_string_equal(exv_error_message(heap), overflow);
+    assert_null(exv_new_var(heap, &items_type, EXV_MAX_SIZE / 8));
+    assert_non_null(strstr(exv_error_message(heap), "are more than a block can have"));
+    exv_decref(exv_new(heap, &half_type)); /* address space may be there for it: then it is not touched */
+    exv_free(heap, block);
+    assert_sound(heap);
+}
+
 static void fill(unsigned char *block, size_t size, unsigned seed)
 {
     for (size_t i = 0; i < size; i++)
@@ -93,6 +146,38 @@ static void test_realloc_keeps_what_fits(void **state)
 }
 
 /* --------------------------------------------------------- limit and trim */
+
+/* All that a heap holds stays below the limit, to the byte, and the smallest that is promised is enough. */
+static void test_limit_is_not_exceeded(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {EXV_LIMIT_MIN, 3 * MIB + 1, 16 * MIB, 64 * MIB, 100 * MIB + 4095};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        exv_config config = exv_config_default();
+        config.limit_bytes = limits[i];
+        exv_heap *heap = exv_heap_new(&config);
+        exv_heap_stats stats;
+        assert_non_null(heap);
+        exv_list *list = exv_list_new(heap);
+        assert_non_null(list);
+        assert_non_null(exv_alloc(heap, 10000));
+        while (exv_list_append(list, exv_get_none(heap)) == EXV_OK)
+            continue;
+        assert_string_equal(exv_error_message(heap), "MemoryError");
+        while (exv_alloc(heap, 100))
+            continue;
+        exv_get_heap_stats(heap, &stats);
+        assert_true(stats.held_bytes <= limits[i]);
+        assert_true(limits[i] - stats.held_bytes < MIB);
+        assert_int_equal(stats.held_bytes, stats.used_bytes + stats.free_bytes + stats.metadata_bytes);
+        assert_sound(heap);
+        exv_decref(list);
+        exv_heap_free(heap);
+    }
+    exv_config config = exv_config_default();
+    config.limit_bytes = 100000;
+    assert_null(exv_heap_new(&config));
+}
 
 static void test_limit(void **state)
 {
@@ -548,6 +633,9 @@ int main(void)
         heap_test(test_sizes),
         heap_test(test_calloc_zeroes),
         heap_test(test_realloc_keeps_what_fits),
+        cmocka_unit_test(test_fresh_memory_is_not_touched),
+        heap_test(test_absurd_sizes),
+        cmocka_unit_test(test_limit_is_not_exceeded),
         cmocka_unit_test(test_limit),
         heap_test(test_trim),
         heap_test(test_stats),

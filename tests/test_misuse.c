@@ -136,6 +136,30 @@ static void test_generations_that_do_not_exist(void **state)
     assert_dies(list_objects, (void *)(intptr_t)3, "exuvia: exv_gc_get_objects: generation 3 does not exist");
 }
 
+static void set_unknown_mode(void *nothing)
+{
+    (void)nothing;
+    exv_policy policy;
+    exv_get_policy(heap, &policy);
+    policy.mode = (exv_mode)77;
+    exv_set_policy(heap, &policy);
+}
+
+static void make_heap_of_unknown_mode(void *nothing)
+{
+    (void)nothing;
+    exv_config config = exv_config_default();
+    config.policy.mode = (exv_mode)3;
+    exv_heap_new(&config);
+}
+
+static void test_modes_that_do_not_exist(void **state)
+{
+    (void)state;
+    assert_dies(set_unknown_mode, NULL, "exuvia: exv_set_policy: policy.mode 77 does not exist");
+    assert_dies(make_heap_of_unknown_mode, NULL, "exuvia: exv_heap_new: policy.mode 3 does not exist");
+}
+
 /* ------------------------------------------------------ lies of a visit function */
 
 static int visit_twice(void *self, exv_visit_fn *visit, void *arg)
@@ -448,6 +472,7 @@ int main(void)
         misuse_test(test_references_to_what_is_being_destroyed),
         misuse_test(test_freed_block),
         misuse_test(test_generations_that_do_not_exist),
+        misuse_test(test_modes_that_do_not_exist),
         misuse_test(test_visit_that_reports_too_much),
         misuse_test(test_heap_freed_from_inside),
 #ifdef EXVI_CHECKED

@@ -88,6 +88,15 @@ static size_t whole_pages(size_t size)
     return (size + mask) & ~mask;
 }
 
+/* The mapping, unless it lies where no table of ours reaches. */
+static void *within_reach(void *start, size_t size)
+{
+    if (((uintptr_t)start + size - 1) >> EXVI_ADDRESS_BITS == 0)
+        return start;
+    exvi_unmap(start, size);
+    return NULL;
+}
+
 static void *map_anonymous(size_t size, int sharing)
 {
 #ifdef MAP_NORESERVE
@@ -97,11 +106,11 @@ static void *map_anonymous(size_t size, int sharing)
 #if EXVI_LINUX
     if (raw_only) {
         long start = EXVI_RAW(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, sharing, -1, 0);
-        return exvi_raw_failed(start) ? NULL : (void *)start;
+        return exvi_raw_failed(start) ? NULL : within_reach((void *)start, size);
     }
 #endif
     void *start = mmap(NULL, size, PROT_READ | PROT_WRITE, sharing, -1, 0);
-    return start == MAP_FAILED ? NULL : start;
+    return start == MAP_FAILED ? NULL : within_reach(start, size);
 }
 
 void *exvi_map(size_t size, size_t align)

@@ -21,6 +21,16 @@
 #include <pthread.h>
 #include <stdint.h>
 
+/* A program's addresses have so many bits. exvi_map() gives no others, and all that goes by address (arena.c, side.c,
+ * the extension's log) is as large as this says. */
+#ifndef EXVI_ADDRESS_BITS
+#ifdef __x86_64__
+#define EXVI_ADDRESS_BITS 47
+#else
+#define EXVI_ADDRESS_BITS 48
+#endif
+#endif
+
 /* Memory. `align` is a power of two. Mapped memory reads as zero. exvi_map() reserves address
  * space only: nothing is resident before it is touched. Sizes are rounded up to whole pages;
  * parts of a mapping may be unmapped, purged, advised and protected. */

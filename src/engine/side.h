@@ -15,16 +15,13 @@
 #ifndef EXVI_SIDE_H
 #define EXVI_SIDE_H
 
+#include "platform.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __x86_64__
-#define EXVI_ADDRESS_BITS 47 /* of a program's address space; what lies beyond is refused */
-#else
-#define EXVI_ADDRESS_BITS 48
-#endif
 #define EXVI_SIDE_TABLE_SHIFT 25
 #define EXVI_SIDE_GRANULE_SHIFT 4
 #define EXVI_SIDE_TABLE_SIZE ((size_t)1 << (EXVI_SIDE_TABLE_SHIFT - EXVI_SIDE_GRANULE_SHIFT))

@@ -14,16 +14,15 @@
 #ifdef EXVI_CHECKED
 #include <stdatomic.h>
 
-/* A bit for each 32 MiB of the lower 2^47 addresses, in which all of a process lies; shared by all threads. */
-#define WINDOWS ((size_t)1 << (47 - EXVI_REGION_SHIFT))
+/* A bit for each 32 MiB of the addresses that a program has; shared by all threads. */
+#define WINDOWS ((size_t)1 << (EXVI_ADDRESS_BITS - EXVI_REGION_SHIFT))
 static _Atomic uint64_t known[WINDOWS / 64];
 
 static void set_known(const void *region, bool is_known)
 {
     size_t window = (uintptr_t)region >> EXVI_REGION_SHIFT;
     uint64_t bit = (uint64_t)1 << (window % 64);
-    if (window >= WINDOWS)
-        return;
+    exv_assert(window < WINDOWS);
     if (is_known)
         atomic_fetch_or(&known[window / 64], bit);
     else
@@ -43,7 +42,22 @@ size_t exvi_arena_room(const exvi_arena *arena)
 {
     if (arena->limit_bytes == 0)
         return SIZE_MAX;
-    return arena->limit_bytes > arena->held_bytes ? arena->limit_bytes - arena->held_bytes : 0;
+    size_t held_bytes = arena->held_bytes + arena->other_bytes;
+    return arena->limit_bytes > held_bytes ? arena->limit_bytes - held_bytes : 0;
+}
+
+bool exvi_arena_claim(exvi_arena *arena, size_t bytes)
+{
+    if (bytes > exvi_arena_room(arena))
+        return false;
+    arena->other_bytes += bytes;
+    return true;
+}
+
+void exvi_arena_unclaim(exvi_arena *arena, size_t bytes)
+{
+    exv_assert(arena->other_bytes >= bytes);
+    arena->other_bytes -= bytes;
 }
 
 void exvi_arena_advise(const exvi_arena *arena, void *start, size_t size, bool huge)

@@ -5,7 +5,8 @@
  * snapshot costs is the copying of page tables, and a huge page has one entry where small ones have 512. A region
  * may be larger (for one big block) or smaller (when the limit leaves less); its start is aligned all the same.
  *
- * Invariant: held_bytes == sum of the sizes of live regions, and <= limit_bytes if there is a limit.
+ * Invariant: held_bytes == sum of the sizes of live regions, and held_bytes + other_bytes <= limit_bytes if there is a
+ * limit.
  *
  * What lies inside a region is not known here: see region.h.
  */
@@ -23,7 +24,8 @@
 typedef struct exvi_region exvi_region;
 
 typedef struct exvi_arena {
-    size_t held_bytes;
+    size_t held_bytes;  /* regions */
+    size_t other_bytes; /* what the heap holds beside them: see exvi_arena_claim() */
     size_t limit_bytes; /* 0: none */
     bool huge_pages;
 } exvi_arena;
@@ -35,6 +37,10 @@ void exvi_region_free(exvi_arena *arena, void *region, size_t size);
 
 /* Wish for huge pages in a stretch of a region, or for none; nothing, if this arena asks for none at all. */
 void exvi_arena_advise(const exvi_arena *arena, void *start, size_t size, bool huge);
+
+/* Count memory that somebody maps for the heap beside its regions, tables for instance. False: the limit. */
+bool exvi_arena_claim(exvi_arena *arena, size_t bytes);
+void exvi_arena_unclaim(exvi_arena *arena, size_t bytes);
 
 /* How many bytes the limit still allows: SIZE_MAX without one. */
 size_t exvi_arena_room(const exvi_arena *arena);

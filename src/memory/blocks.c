@@ -275,12 +275,13 @@ static exvi_page *change_page(exvi_blocks *blocks, exvi_kind kind, unsigned numb
     return page;
 }
 
-static void *new_large(exvi_blocks *blocks, exvi_kind kind, size_t size)
+static void *new_large(exvi_blocks *blocks, exvi_kind kind, size_t size, bool zeroed)
 {
     if (size > SIZE_MAX / 4)
         return NULL;
     size_t units = (size + EXVI_UNIT_SIZE - 1) >> EXVI_UNIT_SHIFT;
-    exvi_page *page = exvi_units_take(&blocks->regions, units);
+    exvi_page *page =
+        zeroed ? exvi_units_take_zeroed(&blocks->regions, units) : exvi_units_take(&blocks->regions, units);
     if (!page)
         return NULL;
     set_up_page(page, kind, EXVI_BIN_LARGE, units << EXVI_UNIT_SHIFT);
@@ -298,7 +299,7 @@ void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size)
     if (exvi_fault_hit(EXVI_FAULT_BLOCK))
         return NULL;
     if (exvi_unlikely(size > EXVI_MEDIUM_MAX))
-        return new_large(blocks, kind, size);
+        return new_large(blocks, kind, size, false);
     unsigned bin = exvi_bin_of(size);
     exvi_page *page = blocks->bin[kind][bin].page;
     if (!page->claimed && !claim_next(page)) {
@@ -309,6 +310,14 @@ void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size)
     void *block = exvi_page_pop(page);
     exvi_block_dig(page, block);
     return block;
+}
+
+void *exvi_block_new_zeroed(exvi_blocks *blocks, exvi_kind kind, size_t size)
+{
+    if (size > EXVI_MEDIUM_MAX)
+        return exvi_fault_hit(EXVI_FAULT_BLOCK) ? NULL : new_large(blocks, kind, size, true);
+    void *block = exvi_block_new(blocks, kind, size);
+    return block ? memset(block, 0, size) : NULL;
 }
 
 void exvi_block_free_slow(exvi_page *page)
@@ -470,9 +479,8 @@ void exvi_blocks_count(const exvi_blocks *blocks, exvi_blocks_sum *sum)
             sum->allocations += (uint64_t)(used - exvi_page_tally(page)); /* not 0 for current pages alone */
         }
     }
-    size_t index_bytes = regions->room * sizeof *regions->sorted;
-    sum->held_bytes = regions->arena.held_bytes + index_bytes;
-    sum->metadata_bytes = regions->count * EXVI_META_UNITS * EXVI_UNIT_SIZE + index_bytes;
+    sum->held_bytes = regions->arena.held_bytes + regions->arena.other_bytes;
+    sum->metadata_bytes = regions->count * EXVI_META_UNITS * EXVI_UNIT_SIZE + regions->arena.other_bytes;
     sum->free_bytes = sum->held_bytes - sum->used_bytes - sum->metadata_bytes;
     sum->frees = sum->allocations - sum->live[EXVI_RAW] - sum->live[EXVI_OBJECT];
 }

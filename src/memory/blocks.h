@@ -133,6 +133,9 @@ static inline void *exvi_block_new(exvi_blocks *blocks, exvi_kind kind, size_t s
     return exvi_likely(block != NULL) ? block : exvi_block_new_slow(blocks, kind, size);
 }
 
+/* The same, zeroed; of a large one, pages that are fresh from the system stay untouched. */
+void *exvi_block_new_zeroed(exvi_blocks *blocks, exvi_kind kind, size_t size);
+
 static inline void exvi_block_free_at(exvi_page *page, size_t index)
 {
     page->free[index / 64] |= (uint64_t)1 << (index % 64);

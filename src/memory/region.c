@@ -153,10 +153,14 @@ static bool make_room(exvi_regions *regions)
     if (regions->count < regions->room)
         return true;
     size_t room = regions->room ? 2 * regions->room : FIRST_ROOM;
-    exvi_region **sorted =
-        exvi_map_larger(regions->sorted, regions->room * sizeof *sorted, room * sizeof *sorted);
-    if (!sorted)
+    size_t before = regions->room * sizeof *regions->sorted, bytes = room * sizeof *regions->sorted;
+    if (!exvi_arena_claim(&regions->arena, bytes - before))
         return false;
+    exvi_region **sorted = exvi_map_larger(regions->sorted, before, bytes);
+    if (!sorted) {
+        exvi_arena_unclaim(&regions->arena, bytes - before);
+        return false;
+    }
     regions->sorted = sorted;
     regions->room = room;
     return true;
@@ -232,6 +236,8 @@ static size_t touch_slabs(exvi_regions *regions, exvi_region *region, uint32_t f
 /* A region to cut pages from, of the usual size, or of what the limit leaves if that has `units` units. */
 static bool add_shared_region(exvi_regions *regions, uint32_t units)
 {
+    if (!make_room(regions)) /* before it is seen what the limit leaves */
+        return false;
     size_t room = exvi_arena_room(&regions->arena) & ~(EXVI_UNIT_SIZE - 1);
     size_t size = room < REGION_BYTES ? room : REGION_BYTES;
     if (size < (EXVI_META_UNITS + units) * EXVI_UNIT_SIZE)
@@ -248,6 +254,14 @@ static bool add_shared_region(exvi_regions *regions, uint32_t units)
 }
 
 /* ------------------------------------------------------- units come and go */
+
+/* What is not dirty reads as zero, unless the system refused to take something back. */
+static void zero_dirty(const exvi_regions *regions, exvi_region *region, uint32_t first, uint32_t units)
+{
+    for (uint32_t unit = first; unit < first + units; unit++)
+        if (bit_is_set(region->dirty, unit) || regions->purge_refused)
+            memset((char *)region + ((size_t)unit << EXVI_UNIT_SHIFT), 0, EXVI_UNIT_SIZE);
+}
 
 /* Vacant units are now in use; what is in their entries is the caller's affair. */
 static void occupy(exvi_regions *regions, exvi_region *region, uint32_t first, uint32_t units)
@@ -276,8 +290,10 @@ static void lead_back(exvi_page *page, uint32_t from, uint32_t to)
     }
 }
 
-static exvi_page *cut_page(exvi_regions *regions, exvi_region *region, uint32_t first, uint32_t units)
+static exvi_page *cut_page(exvi_regions *regions, exvi_region *region, uint32_t first, uint32_t units, bool zeroed)
 {
+    if (zeroed)
+        zero_dirty(regions, region, first, units);
     occupy(regions, region, first, units);
     exvi_page *page = &region->page[first];
     lead_back(page, 0, units);
@@ -295,12 +311,12 @@ static uint32_t place_for(const exvi_region *region, uint32_t units)
     return exvi_next_bit(region->dirty_units ? region->dirty : region->vacant, 0, EXVI_UNITS, true);
 }
 
-static exvi_page *take_vacant(exvi_regions *regions, uint32_t units)
+static exvi_page *take_vacant(exvi_regions *regions, uint32_t units, bool zeroed)
 {
     for (exvi_region *region = regions->roomy; region; region = region->next) {
         uint32_t first = place_for(region, units);
         if (first < EXVI_UNITS)
-            return cut_page(regions, region, first, units);
+            return cut_page(regions, region, first, units, zeroed);
     }
     return NULL;
 }
@@ -319,25 +335,35 @@ static exvi_page *take_region(exvi_regions *regions, size_t units)
     return page;
 }
 
-static exvi_page *take(exvi_regions *regions, size_t units)
+static exvi_page *take(exvi_regions *regions, size_t units, bool zeroed)
 {
     if (units > RUN_MAX)
         return take_region(regions, units);
-    exvi_page *page = take_vacant(regions, (uint32_t)units);
+    exvi_page *page = take_vacant(regions, (uint32_t)units, zeroed);
     if (!page && add_shared_region(regions, (uint32_t)units))
-        page = take_vacant(regions, (uint32_t)units);
+        page = take_vacant(regions, (uint32_t)units, zeroed);
     return page;
 }
 
 static size_t unmap_empty(exvi_regions *regions, size_t most, size_t keep);
 
-exvi_page *exvi_units_take(exvi_regions *regions, size_t units)
+static exvi_page *take_or_make_room(exvi_regions *regions, size_t units, bool zeroed)
 {
     exv_assert(units > 0);
-    exvi_page *page = take(regions, units);
+    exvi_page *page = take(regions, units, zeroed);
     if (!page && unmap_empty(regions, SIZE_MAX, 0))
-        page = take(regions, units);
+        page = take(regions, units, zeroed);
     return page;
+}
+
+exvi_page *exvi_units_take(exvi_regions *regions, size_t units)
+{
+    return take_or_make_room(regions, units, false);
+}
+
+exvi_page *exvi_units_take_zeroed(exvi_regions *regions, size_t units)
+{
+    return take_or_make_room(regions, units, true);
 }
 
 static void make_vacant(exvi_regions *regions, exvi_region *region, uint32_t first, uint32_t units)
@@ -435,7 +461,8 @@ static void purge_run(exvi_regions *regions, exvi_region *region, uint32_t from,
     if (is_part)
         set_sparse(regions, region, true);
     exvi_mender_halt(&regions->mender);
-    exvi_purge((char *)region + ((size_t)from << EXVI_UNIT_SHIFT), (size_t)(to - from) << EXVI_UNIT_SHIFT);
+    if (!exvi_purge((char *)region + ((size_t)from << EXVI_UNIT_SHIFT), (size_t)(to - from) << EXVI_UNIT_SHIFT))
+        regions->purge_refused = true;
     set_dirty(regions, region, from, to - from, false);
 }
 
@@ -552,6 +579,7 @@ void exvi_regions_drop(exvi_regions *regions)
         remove_region(regions, regions->sorted[regions->count - 1]);
     if (regions->room)
         exvi_unmap(regions->sorted, regions->room * sizeof *regions->sorted);
+    regions->room = 0;
     exvi_regions_init(regions, regions->blocks, regions->arena.limit_bytes, regions->arena.huge_pages);
 }
 

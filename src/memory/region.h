@@ -89,6 +89,7 @@ typedef struct exvi_regions {
     size_t purged_bytes;         /* what went back and was not taken again */
     size_t slack_bytes;          /* kept because earlier purges were regretted */
     uint64_t slack_ns;           /* when slack was last reduced */
+    bool purge_refused;          /* ever: locked memory for instance; a clean unit may not read as zero */
 } exvi_regions;
 
 void exvi_regions_init(exvi_regions *regions, struct exvi_blocks *blocks, size_t limit_bytes, bool huge_pages);
@@ -97,6 +98,9 @@ void exvi_regions_drop(exvi_regions *regions); /* all memory goes back */
 /* A page of `units` units: start, units and the leads are set, tally, lists and bitmaps are as an earlier user left
  * them. More units than a region has get a region of their own. NULL: no memory. */
 exvi_page *exvi_units_take(exvi_regions *regions, size_t units);
+
+/* The same, and its memory reads as zero; what was never touched stays so. */
+exvi_page *exvi_units_take_zeroed(exvi_regions *regions, size_t units);
 void exvi_units_give(exvi_regions *regions, exvi_page *page);
 
 /* Make a page longer or shorter where it is. False: the units behind it are in use. */

@@ -78,6 +78,15 @@ exv_status exvi_error(exv_heap *heap, exv_status status, const char *format, ...
     return status;
 }
 
+void *exvi_too_large(exv_heap *heap, size_t size)
+{
+    if (size == SIZE_MAX)
+        exvi_error(heap, EXV_NO_MEMORY, "more bytes than a size can say");
+    else
+        exvi_error(heap, EXV_NO_MEMORY, "%zu bytes are more than a block can have", size);
+    return NULL;
+}
+
 exv_status exvi_no_memory(exv_heap *heap)
 {
     snprintf(exvi_heap_error(heap), EXVI_ERROR_SIZE, "%s", name_of(EXV_NO_MEMORY));

@@ -64,10 +64,12 @@ exv_heap *exv_heap_new(const exv_config *config)
     exv_config standard = exv_config_default();
     if (!config)
         config = &standard;
+    exvi_policy_expect(__func__, &config->policy);
     exv_heap *heap = exvi_map(heap_size(), exvi_page_size());
     if (!heap)
         return NULL;
     exvi_blocks_init(&heap->blocks, heap, config->limit_bytes, config->huge_pages);
+    (void)exvi_arena_claim(&heap->blocks.regions.arena, heap_size()); /* over the limit: no region will be had either */
     memcpy(heap->generations.threshold, config->threshold, sizeof config->threshold);
     exvi_generation_arm(&heap->generations, false); /* nothing is collected before all parts stand */
     exvi_policy_init(heap, &config->policy);
@@ -208,32 +210,36 @@ void exvi_heap_leave(exv_heap *heap)
 
 /* --------------------------------------------------------- plain memory */
 
+static __attribute__((noinline)) void *alloc_slow(exv_heap *heap, size_t size, bool zeroed, const char *function)
+{
+    if (size > EXV_MAX_SIZE)
+        return exvi_too_large(heap, size);
+    if (size >= EXVI_POLICY_LARGE)
+        exvi_policy_alarm(heap);
+    exvi_heap_enter(heap, function);
+    (void)function;
+    size += size == 0;
+    void *block = zeroed ? exvi_block_new_zeroed(&heap->blocks, EXVI_RAW, size)
+                         : exvi_block_new_slow(&heap->blocks, EXVI_RAW, size);
+    if (exvi_unlikely(!block))
+        exvi_no_memory(heap);
+    exvi_heap_leave(heap);
+    return block;
+}
+
 void *exv_alloc(exv_heap *heap, size_t size)
 {
     void *block = exvi_block_take(&heap->blocks, EXVI_RAW, size);
-    if (exvi_likely(block != NULL))
-        return block;
-    if (exvi_unlikely(size - 1 >= EXVI_POLICY_LARGE - 1)) {
-        if (size > EXV_MAX_SIZE)
-            return NULL;
-        if (size == 0)
-            size = 1;
-        else
-            exvi_policy_alarm(heap);
-    }
-    exvi_heap_enter(heap, __func__);
-    block = exvi_block_new_slow(&heap->blocks, EXVI_RAW, size);
-    exvi_heap_leave(heap);
-    return block;
+    return exvi_likely(block != NULL) ? block : alloc_slow(heap, size, false, __func__);
 }
 
 void *exv_calloc(exv_heap *heap, size_t count, size_t size)
 {
     size_t total;
     if (__builtin_mul_overflow(count, size, &total))
-        return NULL;
-    void *block = exv_alloc(heap, total);
-    return block ? memset(block, 0, total) : NULL;
+        return exvi_too_large(heap, SIZE_MAX);
+    void *block = exvi_block_take(&heap->blocks, EXVI_RAW, total);
+    return exvi_likely(block != NULL) ? memset(block, 0, total) : alloc_slow(heap, total, true, __func__);
 }
 
 #ifdef EXVI_CHECKED
@@ -280,7 +286,7 @@ void *exv_realloc(exv_heap *heap, void *block, size_t size)
     if (!block)
         return exv_alloc(heap, size);
     if (size > EXV_MAX_SIZE)
-        return NULL;
+        return exvi_too_large(heap, size);
     expect_block(heap, __func__, block);
     exvi_page *page = exvi_page_of(block);
     if (exvi_block_resize(page, size ? size : 1))

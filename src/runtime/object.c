@@ -34,14 +34,13 @@ static inline void zero(void *payload, size_t size)
     }
 }
 
-static inline void *set_up(exv_heap *heap, const exv_type *type, exvi_header *header, size_t payload)
+static inline void *set_up(exv_heap *heap, const exv_type *type, exvi_header *header)
 {
     bool tracked = type->visit != NULL;
     heap->generations.births += tracked;
     header->type = type;
     header->refcount = 1;
     header->flags = tracked ? EXVI_TRACKED : 0;
-    zero(header + 1, payload);
     return header + 1;
 }
 
@@ -59,7 +58,19 @@ static inline void *new_at_hand(exv_heap *heap, const exv_type *type, size_t pay
     if (exvi_unlikely(!header))
         return NULL;
     g->count[0] += tracked;
-    return set_up(heap, type, header, payload);
+    zero(header + 1, payload);
+    return set_up(heap, type, header);
+}
+
+static exvi_header *new_block(exv_heap *heap, size_t payload)
+{
+    size_t size = sizeof(exvi_header) + payload;
+    if (size > EXVI_MEDIUM_MAX)
+        return exvi_block_new_zeroed(&heap->blocks, EXVI_OBJECT, size);
+    exvi_header *header = exvi_block_new(&heap->blocks, EXVI_OBJECT, size);
+    if (exvi_likely(header != NULL))
+        zero(header + 1, payload);
+    return header;
 }
 
 static __attribute__((noinline)) void *new_object(exv_heap *heap, const exv_type *type, size_t payload)
@@ -70,22 +81,23 @@ static __attribute__((noinline)) void *new_object(exv_heap *heap, const exv_type
         exvi_die("exv_new", "the type at %p has no name", (const void *)type);
 #endif
     if (payload > EXV_MAX_SIZE)
-        return NULL;
+        return exvi_too_large(heap, payload);
     if (tracked) {
         exvi_generations *g = &heap->generations;
         if (exvi_unlikely(++g->count[0] > g->trigger) || exvi_unlikely(--heap->schedule.ticks == 0))
             exvi_policy_step(heap);
     }
-    exvi_header *header = exvi_block_new(&heap->blocks, EXVI_OBJECT, sizeof *header + payload);
+    exvi_header *header = new_block(heap, payload);
     if (exvi_unlikely(!header) && tracked && exvi_policy_rescue(heap))
-        header = exvi_block_new(&heap->blocks, EXVI_OBJECT, sizeof *header + payload);
+        header = new_block(heap, payload);
     if (exvi_unlikely(!header)) {
+        exvi_no_memory(heap);
         heap->generations.count[0] -= tracked && heap->generations.count[0] > 0;
         return NULL;
     }
     if (payload >= EXVI_POLICY_LARGE)
         exvi_policy_alarm(heap);
-    return set_up(heap, type, header, payload);
+    return set_up(heap, type, header);
 }
 
 void *exv_new(exv_heap *heap, const exv_type *type)
@@ -111,9 +123,10 @@ static size_t *count_place(const void *object)
 void *exv_new_var(exv_heap *heap, const exv_type *type, size_t count)
 {
     size_t size;
-    if (__builtin_mul_overflow(count, type->item_size, &size) || __builtin_add_overflow(size, type->size, &size) ||
-        size > EXV_MAX_SIZE)
-        return NULL;
+    if (__builtin_mul_overflow(count, type->item_size, &size) || __builtin_add_overflow(size, type->size, &size))
+        return exvi_too_large(heap, SIZE_MAX);
+    if (size > EXV_MAX_SIZE)
+        return exvi_too_large(heap, size);
     exvi_heap_enter(heap, __func__);
     void *object = new_object(heap, type, size + sizeof(size_t));
     if (object)

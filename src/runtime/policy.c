@@ -22,6 +22,12 @@ void exvi_policy_init(exv_heap *heap, const exv_policy *policy)
     heap->schedule = (exvi_schedule){.policy = *policy, .ticks = TICKS, .last_full_ns = exvi_clock_ns()};
 }
 
+void exvi_policy_expect(const char *function, const exv_policy *policy)
+{
+    if ((unsigned)policy->mode > EXV_MODE_INLINE)
+        exvi_die(function, "policy.mode %d does not exist", (int)policy->mode);
+}
+
 void exvi_policy_note_full(exv_heap *heap)
 {
     exvi_schedule *schedule = &heap->schedule;
@@ -80,7 +86,7 @@ static bool is_near(uint64_t used_bytes, uint64_t limit_bytes)
 static bool heap_is_near_its_limit(const exvi_regions *regions)
 {
     size_t used_bytes = (regions->used_units + regions->count * EXVI_META_UNITS) << EXVI_UNIT_SHIFT;
-    return is_near(regions->arena.held_bytes, regions->arena.limit_bytes) &&
+    return is_near(regions->arena.held_bytes + regions->arena.other_bytes, regions->arena.limit_bytes) &&
            used_bytes >= regions->arena.held_bytes / 4 * 3;
 }
 
@@ -168,6 +174,7 @@ void exv_get_policy(const exv_heap *heap, exv_policy *policy)
 
 void exv_set_policy(exv_heap *heap, const exv_policy *policy)
 {
+    exvi_policy_expect(__func__, policy);
     heap->schedule.policy = *policy;
 }
 

@@ -34,6 +34,9 @@ bool exvi_policy_rescue(exv_heap *heap);
 /* A full collection starts now. */
 void exvi_policy_note_full(exv_heap *heap);
 
+/* Stops the program if it is none. */
+void exvi_policy_expect(const char *function, const exv_policy *policy);
+
 void exvi_policy_init(exv_heap *heap, const exv_policy *policy);
 
 #endif
