@@ -142,25 +142,25 @@ static void test_small_steps(void **state)
 }
 
 #ifndef EXVI_STRESS
-/* Pages that were split are mended where the next clone would be long otherwise. */
-static void test_mending(void **state)
+/* Pages that were split are collapsed where the next clone would be long otherwise. */
+static void test_collapse(void **state)
 {
     exv_heap *heap = *state;
-    const exvi_mender *mender = &heap->blocks.regions.mender;
+    const exvi_collapser *collapser = &heap->blocks.regions.collapser;
     exv_gc_disable(heap);
     node *live = new_ring(heap, &node_type, 200000, 0);
     set_budget(heap, UINT64_C(1000000000));
     start(heap);
     finish(heap);
-    assert_false(mender->started);
+    assert_false(collapser->started);
     set_budget(heap, 0);
     start(heap);
     finish(heap);
-    assert_true(mender->started && mender->count > 0);
+    assert_true(collapser->started && collapser->count > 0);
     exv_decref(live);
     exv_collect(heap, 2);
     exv_heap_trim(heap);
-    assert_true(atomic_load(&mender->halted)); /* what went back is not filled up */
+    assert_true(atomic_load(&collapser->halted)); /* what went back is not filled up */
 }
 #endif
 
@@ -514,7 +514,7 @@ int main(void)
         heap_test(test_small_steps),
         heap_test(test_released_and_tracked_again),
 #ifndef EXVI_STRESS
-        heap_test(test_mending),
+        heap_test(test_collapse),
 #endif
         heap_test(test_collection_in_place_meanwhile),
         heap_test(test_goes_on_by_itself),

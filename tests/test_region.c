@@ -409,7 +409,7 @@ static void test_sparse(void **state)
 
 #ifndef EXVI_STRESS
 /* What a write beside a forked process split is whole again afterwards; what went back stays away. */
-static void test_mending(void **state)
+static void test_collapse(void **state)
 {
     (void)state;
     enum { COUNT = 900, GIVEN = 320 };
@@ -437,17 +437,17 @@ static void test_mending(void **state)
     exvi_regions_settle(&regions); /* whole huge pages first */
     size_t given = regions.purged_bytes, resident = resident_bytes();
     assert_true(given >= 4 * EXVI_HUGE_PAGE);
-    assert_true(exvi_regions_mend(&regions));
-    while (exvi_mender_is_busy(&regions.mender))
+    assert_true(exvi_regions_collapse(&regions));
+    while (exvi_collapser_is_busy(&regions.collapser))
         exvi_sleep_ns(1000000);
     if (exvi_collapse(exvi_region_of(pages[COUNT - 1]->start), EXVI_HUGE_PAGE) == EXVI_COLLAPSE_REFUSED)
         skip(); /* a kernel that does not do it */
     assert_true(huge_bytes() + given + 2 * EXVI_HUGE_PAGE >= whole);
     assert_true(resident_bytes() < resident + EXVI_HUGE_PAGE);
-    assert_true(exvi_regions_mend(&regions)); /* while memory goes back: it is halted, and nothing is filled up */
+    assert_true(exvi_regions_collapse(&regions)); /* while memory goes back: it is halted, and nothing is filled up */
     expect_sound(&regions);
     exvi_regions_drop(&regions);
-    assert_false(exvi_regions_mend(&regions));
+    assert_false(exvi_regions_collapse(&regions));
 }
 
 /* A quarter of what is in use is worth keeping; more, for some seconds, where it was missed. */
@@ -463,11 +463,11 @@ static void test_what_is_kept(void **state)
         exvi_units_take(&regions, 1);
     assert_false(exvi_regions_exceed(&regions, USED / 4 * EXVI_UNIT_SIZE));
     assert_true(exvi_regions_exceed(&regions, USED / 4 * EXVI_UNIT_SIZE + 1));
-    regions.thin_bytes = USED / 4 * EXVI_UNIT_SIZE; /* what is free inside of pages is not in use */
-    regions.hollow_bytes = USED / 4 * EXVI_UNIT_SIZE;
+    regions.purgeable_bytes = USED / 4 * EXVI_UNIT_SIZE; /* what is free inside of pages is not in use */
+    regions.pages_purged_bytes = USED / 4 * EXVI_UNIT_SIZE;
     assert_false(exvi_regions_exceed(&regions, USED / 8 * EXVI_UNIT_SIZE));
     assert_true(exvi_regions_exceed(&regions, USED / 8 * EXVI_UNIT_SIZE + 1));
-    regions.thin_bytes = regions.hollow_bytes = 0;
+    regions.purgeable_bytes = regions.pages_purged_bytes = 0;
     regions.purged_bytes = USED * EXVI_UNIT_SIZE;
     exvi_regions_regret(&regions, 2 * USED * EXVI_UNIT_SIZE); /* no more than was given back */
     assert_int_equal(regions.slack_bytes, USED * EXVI_UNIT_SIZE);
@@ -602,7 +602,7 @@ int main(void)
         cmocka_unit_test(test_huge_pages_are_dirty),
         cmocka_unit_test(test_whole_huge_pages_first),
         cmocka_unit_test(test_what_is_kept),
-        cmocka_unit_test(test_mending),
+        cmocka_unit_test(test_collapse),
 #endif
         cmocka_unit_test(test_sparse),
         cmocka_unit_test(test_dirty_first),

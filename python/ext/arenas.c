@@ -15,7 +15,7 @@
 #include <Python.h>
 
 #include "arena.h"
-#include "mend.h"
+#include "collapse.h"
 #include "platform.h"
 
 #include <pthread.h>
@@ -38,9 +38,9 @@ static struct {
     size_t count;
     size_t with_room;           /* no region below this index has a free slot */
     size_t slots;
-    exvi_mender mender;
-    pthread_mutex_t mending;    /* whoever has it may start or end the mender: held over a fork, see before_fork() */
-} ours = {.arena.huge_pages = true, .lock = ATOMIC_FLAG_INIT, .mending = PTHREAD_MUTEX_INITIALIZER};
+    exvi_collapser collapser;
+    pthread_mutex_t collapsing; /* whoever has it may start or end the collapser; held over a fork: before_fork() */
+} ours = {.arena.huge_pages = true, .lock = ATOMIC_FLAG_INIT, .collapsing = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local bool forking; /* this thread has the spin lock until its fork is done */
 
@@ -132,7 +132,7 @@ static bool slots_free(void *start, unsigned slots)
             ours.with_room = at;
         bool empty = (r->used & mask_of(slot & ~1u, 2)) == 0;
         if (empty)
-            exvi_mender_halt(&ours.mender); /* it would fill up what goes back */
+            exvi_collapser_halt(&ours.collapser); /* it would fill up what goes back */
         if (r->used == 0 && ours.count > 1)
             region_drop(r);
         else if (empty)
@@ -165,13 +165,13 @@ static void arena_free(void *context, void *start, size_t size)
 }
 
 /* CPython warns of a fork while there are other threads. The thread that forks may be a native one, without the GIL,
- * beside one that has it and would start the mender. Nobody waits for `mending` but another fork: who has the GIL must
- * not, for the handlers of others may want it. An interpreter with a GIL of its own may be about to change the table:
- * with the spin lock held here the child does not find it half changed, or locked by nobody. */
+ * beside one that has it and would start the collapser. Nobody waits for `collapsing` but another fork: who has the GIL
+ * must not, for the handlers of others may want it. An interpreter with a GIL of its own may be about to change the
+ * table: with the spin lock held here the child does not find it half changed, or locked by nobody. */
 static void before_fork(void)
 {
-    pthread_mutex_lock(&ours.mending);
-    exvi_mender_end(&ours.mender);
+    pthread_mutex_lock(&ours.collapsing);
+    exvi_collapser_end(&ours.collapser);
     lock();
     forking = true;
 }
@@ -180,7 +180,7 @@ static void after_fork(void)
 {
     forking = false;
     unlock();
-    pthread_mutex_unlock(&ours.mending);
+    pthread_mutex_unlock(&ours.collapsing);
 }
 
 void exvi_arenas_install(void)
@@ -202,39 +202,39 @@ static void list_filled(const region *r)
 {
     for (unsigned slot = 0; slot < SLOTS; slot += 2)
         if ((r->used >> slot & 3) == 3)
-            exvi_mender_add(&ours.mender, (void *)(r->start + ((uintptr_t)slot << SLOT_SHIFT)));
+            exvi_collapser_add(&ours.collapser, (void *)(r->start + ((uintptr_t)slot << SLOT_SHIFT)));
 }
 
-static void mend_anew(void)
+static void collapse_anew(void)
 {
-    exvi_mender_end(&ours.mender);
+    exvi_collapser_end(&ours.collapser);
     lock();
     for (size_t i = 0; i < ours.count; i++)
         list_filled(&ours.regions[i]);
     unlock();
-    exvi_mender_start(&ours.mender);
+    exvi_collapser_start(&ours.collapser);
 }
 
-void exvi_arenas_mend(uint64_t budget_ns)
+void exvi_arenas_collapse(uint64_t budget_ns)
 {
-    if (!exvi_mending_is_due(exvi_arenas_bytes(), budget_ns) || pthread_mutex_trylock(&ours.mending) != 0)
+    if (!exvi_collapse_is_due(exvi_arenas_bytes(), budget_ns) || pthread_mutex_trylock(&ours.collapsing) != 0)
         return;
-    if (!exvi_mender_is_busy(&ours.mender))
-        mend_anew();
-    pthread_mutex_unlock(&ours.mending);
+    if (!exvi_collapser_is_busy(&ours.collapser))
+        collapse_anew();
+    pthread_mutex_unlock(&ours.collapsing);
 }
 
 void exvi_arenas_halt(void)
 {
-    exvi_mender_halt(&ours.mender);
+    exvi_collapser_halt(&ours.collapser);
 }
 
 void exvi_arenas_rest(void)
 {
-    if (pthread_mutex_trylock(&ours.mending) != 0)
+    if (pthread_mutex_trylock(&ours.collapsing) != 0)
         return; /* a fork is under way, which has ended it */
-    exvi_mender_end(&ours.mender);
-    pthread_mutex_unlock(&ours.mending);
+    exvi_collapser_end(&ours.collapser);
+    pthread_mutex_unlock(&ours.collapsing);
 }
 
 size_t exvi_arenas_bytes(void)

@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 void exvi_arenas_install(void);
-/* A flight is over: let huge pages that it made the system split be made whole, if that is worth it: see mend.h. */
-void exvi_arenas_mend(uint64_t budget_ns);
+/* A flight is over: let huge pages that it made the system split be made whole, if that is worth it: see collapse.h. */
+void exvi_arenas_collapse(uint64_t budget_ns);
 void exvi_arenas_halt(void); /* a clone is about to come: does not wait */
 void exvi_arenas_rest(void); /* no thread of ours is left */
 

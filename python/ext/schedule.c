@@ -177,7 +177,7 @@ static void completed(void)
 {
     schedule.taken_waiting = schedule.taken_count = 0;
     schedule.failures = schedule.pass = 0;
-    exvi_arenas_mend(schedule.budget_ns); /* again: memory that reclaiming gave back has halted it */
+    exvi_arenas_collapse(schedule.budget_ns); /* again: memory that reclaiming gave back has halted it */
     if (!schedule.whole)
         return;
     const exvi_flight_stats *flights = exvi_flight_stats_get();
@@ -197,7 +197,7 @@ void exvi_schedule_poll(void)
         failed();
     }
     if (searched && exvi_flight_now() == EXVI_FLIGHT_RECLAIMING)
-        exvi_arenas_mend(schedule.budget_ns); /* the child is gone; reclaiming may go on until the next snapshot */
+        exvi_arenas_collapse(schedule.budget_ns); /* the child is gone; reclaiming may go on until the next snapshot */
 }
 
 static void collect_full(bool in_turn)

@@ -8,7 +8,7 @@
 #include "blocks.h"
 
 #include "platform.h"
-#include "thin.h"
+#include "purge.h"
 
 #include <assert.h>
 #include <string.h>
@@ -66,7 +66,7 @@ static exvi_page *first_page(void)
 
 /* ----------------------------------------------------------------- lists */
 
-/* A page wants to know when it is half empty, and of each further halving: see thin.h. */
+/* A page wants to know when it is half empty, and of each further halving: see purge.h. */
 static void wait_for_half(exvi_page *page)
 {
     int64_t tally = exvi_page_tally(page), half = page->capacity / 2;
@@ -149,7 +149,7 @@ static void set_up_page(exvi_page *page, exvi_kind kind, uint8_t bin, size_t blo
     set_tally(page, 0, 0);
     exv_assert(!page->current && !page->listed && !page->young_listed);
     page->claimed = 0;
-    page->hollow = false;
+    page->purged = false;
     set_all_free(page);
 }
 
@@ -162,7 +162,7 @@ static exvi_page *new_page(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
     if (!page)
         return NULL;
     set_up_page(page, kind, (uint8_t)bin, block_size);
-    exvi_page_bury(page);
+    exvi_page_poison(page);
     return page;
 }
 
@@ -170,7 +170,7 @@ static void release_page(exvi_blocks *blocks, exvi_page *page)
 {
     exv_assert(exvi_page_tally(page) == 0 && !page->current && !page->listed);
     exvi_page_unlist_young(blocks, page);
-    exvi_thin_forget(&blocks->regions, page);
+    exvi_purge_forget(&blocks->regions, page);
     exvi_units_give(&blocks->regions, page);
 }
 
@@ -222,7 +222,7 @@ static void make_current(exvi_blocks *blocks, exvi_page *page)
     page->current = true;
     page->cursor = 0;
     blocks->bin[page->kind][page->bin].page = page;
-    exvi_thin_forget(&blocks->regions, page);
+    exvi_purge_forget(&blocks->regions, page);
     if (page->kind == EXVI_OBJECT)
         exvi_page_list_young(blocks, page);
 }
@@ -231,7 +231,7 @@ static void make_current(exvi_blocks *blocks, exvi_page *page)
 static void leave_current(exvi_blocks *blocks, exvi_page *page, uint32_t used)
 {
     uint32_t share = page->capacity / AWAY_SHARE;
-    exvi_thin_forget(&blocks->regions, page);
+    exvi_purge_forget(&blocks->regions, page);
     page->free[page->cursor] |= page->claimed;
     page->claimed = 0;
     count(blocks, page, used - exvi_page_tally(page));
@@ -308,7 +308,7 @@ void *exvi_block_new_slow(exvi_blocks *blocks, exvi_kind kind, size_t size)
             return NULL;
     }
     void *block = exvi_page_pop(page);
-    exvi_block_dig(page, block);
+    exvi_block_check_poison(page, block);
     return block;
 }
 
@@ -333,7 +333,7 @@ void exvi_block_free_slow(exvi_page *page)
         list_page(bin, page);
     } else {
         wait_for_half(page);
-        exvi_thin_note(&blocks->regions, page);
+        exvi_purge_note(&blocks->regions, page);
     }
 }
 
@@ -444,13 +444,13 @@ size_t exvi_blocks_trim(exvi_blocks *blocks)
         leave_current(blocks, page, 0);
         release_page(blocks, page);
     }
-    return exvi_thin_trim(&blocks->regions) + exvi_regions_trim(&blocks->regions);
+    return exvi_purge_trim(&blocks->regions) + exvi_regions_trim(&blocks->regions);
 }
 
 void exvi_blocks_settle(exvi_blocks *blocks)
 {
     exvi_regions_settle(&blocks->regions);
-    exvi_thin_settle(&blocks->regions);
+    exvi_purge_settle(&blocks->regions);
 }
 
 /* ------------------------------------------------------------ sums and checks */
@@ -527,10 +527,11 @@ static const char *check_page(const exvi_blocks *blocks, const exvi_page *page)
         return "a current page of objects is not in the list of young ones";
     if (page->left <= 0)
         return "a page missed its wake";
-    if (page->current ? page->thin_bytes > 0 : page->thin_bytes + page->purged_bytes > page->units * EXVI_UNIT_SIZE)
-        return "a page is noted as thinner than it is";
+    if (page->current ? page->purgeable_bytes > 0
+                      : page->purgeable_bytes + page->purged_bytes > page->units * EXVI_UNIT_SIZE)
+        return "a page is noted as having more to purge than it has";
     const char *wrong = check_bitmaps(page);
-    return wrong ? wrong : exvi_page_check_buried(page);
+    return wrong ? wrong : exvi_page_check_poison(page);
 }
 
 static const char *check_lists(const exvi_blocks *blocks, size_t listed, size_t young)
@@ -552,19 +553,19 @@ static const char *check_lists(const exvi_blocks *blocks, size_t listed, size_t 
 
 const char *exvi_blocks_check(const exvi_blocks *blocks)
 {
-    size_t listed = 0, young = 0, thin = 0, hollow = 0;
+    size_t listed = 0, young = 0, purgeable = 0, purged = 0;
     const char *wrong = exvi_regions_check(&blocks->regions);
     for (size_t i = 0; i < blocks->regions.count && !wrong; i++) {
         uint32_t unit = 0;
         for (exvi_page *page; !wrong && (page = exvi_region_next(blocks->regions.sorted[i], &unit));) {
             listed += page->listed;
-            thin += page->thin_bytes;
-            hollow += page->purged_bytes;
+            purgeable += page->purgeable_bytes;
+            purged += page->purged_bytes;
             young += page->young_listed;
             wrong = check_page(blocks, page);
         }
     }
-    if (!wrong && (thin != blocks->regions.thin_bytes || hollow != blocks->regions.hollow_bytes))
-        return "the sum of what thin pages have free, or had, is wrong";
+    if (!wrong && (purgeable != blocks->regions.purgeable_bytes || purged != blocks->regions.pages_purged_bytes))
+        return "the sum of what pages could purge, or did, is wrong";
     return wrong ? wrong : check_lists(blocks, listed, young);
 }

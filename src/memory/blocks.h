@@ -24,7 +24,7 @@
 #define EXVI_BLOCKS_H
 
 #include "die.h"
-#include "grave.h"
+#include "poison.h"
 #include "region.h"
 
 #define EXVI_FINE_MAX ((size_t)512) /* up to here size classes are 16 bytes apart, then four for each doubling */
@@ -148,7 +148,7 @@ static inline void exvi_block_free_at(exvi_page *page, size_t index)
 static inline void exvi_block_free(void *block)
 {
 #ifdef EXVI_CHECKED
-    exvi_block_bury(exvi_page_of(block), block);
+    exvi_block_poison(exvi_page_of(block), block);
 #endif
     exvi_page *unit = exvi_unit_of(block);
     size_t granule = ((uintptr_t)block & (EXVI_UNIT_SIZE - 1)) >> 4;

@@ -192,7 +192,7 @@ static void remove_region(exvi_regions *regions, exvi_region *region)
     exvi_region **place = regions->sorted + position;
     memmove(place, place + 1, (regions->count - position - 1) * sizeof *place);
     regions->count--;
-    exvi_mender_halt(&regions->mender);
+    exvi_collapser_halt(&regions->collapser);
     exvi_region_free(&regions->arena, region, region->size);
 }
 
@@ -437,7 +437,7 @@ static void fade_slack(exvi_regions *regions)
 
 bool exvi_regions_exceed(exvi_regions *regions, size_t bytes)
 {
-    size_t used = (regions->used_units << EXVI_UNIT_SHIFT) - regions->thin_bytes - regions->hollow_bytes;
+    size_t used = (regions->used_units << EXVI_UNIT_SHIFT) - regions->purgeable_bytes - regions->pages_purged_bytes;
     if (bytes <= KEEP_MIN << EXVI_UNIT_SHIFT || bytes <= used / 4)
         return false;
     if (regions->slack_bytes > 0)
@@ -450,7 +450,7 @@ void exvi_regions_purge(exvi_regions *regions, char *start, size_t size)
     exvi_region *region = exvi_region_of(start);
     if (is_huge(regions, region, (uint32_t)((size_t)(start - (char *)region) >> EXVI_UNIT_SHIFT)))
         set_sparse(regions, region, true);
-    exvi_mender_halt(&regions->mender);
+    exvi_collapser_halt(&regions->collapser);
     exvi_purge(start, size);
 }
 
@@ -460,7 +460,7 @@ static void purge_run(exvi_regions *regions, exvi_region *region, uint32_t from,
                    (to % SLAB_UNITS && is_huge(regions, region, to));
     if (is_part)
         set_sparse(regions, region, true);
-    exvi_mender_halt(&regions->mender);
+    exvi_collapser_halt(&regions->collapser);
     if (!exvi_purge((char *)region + ((size_t)from << EXVI_UNIT_SHIFT), (size_t)(to - from) << EXVI_UNIT_SHIFT))
         regions->purge_refused = true;
     set_dirty(regions, region, from, to - from, false);
@@ -538,7 +538,7 @@ size_t exvi_regions_trim(exvi_regions *regions)
     return bytes;
 }
 
-/* --------------------------------------------------------------- mending */
+/* ------------------------------------------------------------- collapsing */
 
 /* Is all of this huge page in use or resident? If not, making it whole would take memory. */
 static bool is_filled(const exvi_regions *regions, const exvi_region *region, uint32_t first)
@@ -549,17 +549,17 @@ static bool is_filled(const exvi_regions *regions, const exvi_region *region, ui
     return is_huge(regions, region, first);
 }
 
-bool exvi_regions_mend(exvi_regions *regions)
+bool exvi_regions_collapse(exvi_regions *regions)
 {
-    exvi_mender_end(&regions->mender);
+    exvi_collapser_end(&regions->collapser);
     for (size_t i = 0; i < regions->count; i++) {
         exvi_region *region = regions->sorted[i];
         uint32_t end = region->single ? 0 : (uint32_t)(region->size >> EXVI_UNIT_SHIFT) & ~(SLAB_UNITS - 1);
         for (uint32_t unit = 0; unit < end; unit += SLAB_UNITS)
             if (is_filled(regions, region, unit))
-                exvi_mender_add(&regions->mender, (char *)region + ((size_t)unit << EXVI_UNIT_SHIFT));
+                exvi_collapser_add(&regions->collapser, (char *)region + ((size_t)unit << EXVI_UNIT_SHIFT));
     }
-    return exvi_mender_start(&regions->mender);
+    return exvi_collapser_start(&regions->collapser);
 }
 
 /* ------------------------------------------------------- begin, end, check */
@@ -574,7 +574,7 @@ void exvi_regions_init(exvi_regions *regions, struct exvi_blocks *blocks, size_t
 
 void exvi_regions_drop(exvi_regions *regions)
 {
-    exvi_mender_end(&regions->mender);
+    exvi_collapser_end(&regions->collapser);
     while (regions->count > 0)
         remove_region(regions, regions->sorted[regions->count - 1]);
     if (regions->room)

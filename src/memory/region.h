@@ -17,7 +17,7 @@
 #define EXVI_REGION_H
 
 #include "arena.h"
-#include "mend.h"
+#include "collapse.h"
 
 #define EXVI_UNIT_SHIFT 16
 #define EXVI_UNIT_SIZE ((size_t)1 << EXVI_UNIT_SHIFT)
@@ -46,9 +46,9 @@ typedef struct exvi_page {
     uint64_t young[2][32];   /* objects only: see generation.h */
     struct exvi_page *next, *prev; /* while listed */
     struct exvi_page *young_next, *young_prev;
-    uint32_t thin_bytes;     /* thin.c: free, and not purged, when the page was noted; 0: it is not */
-    uint32_t purged_bytes;   /* thin.c: of its free blocks, gone back to the system since it was current */
-    bool hollow;             /* thin.c: ever since it was set up */
+    uint32_t purgeable_bytes; /* purge.c: free, and not purged, when the page was noted; 0: it is not */
+    uint32_t purged_bytes;   /* purge.c: of its free blocks, gone back to the system since it was current */
+    bool purged;             /* purge.c: ever since it was set up */
     bool current;            /* its bin allocates from it */
     bool listed;             /* in its bin's list of pages with free blocks */
     bool young_listed;       /* in blocks->young */
@@ -63,7 +63,7 @@ struct exvi_region {
     size_t small_bytes;              /* at the start, never huge pages */
     bool sparse;                     /* no huge pages for now: parts of some went back to the system */
     bool single;                     /* holds one page that is too long for a shared region, and goes with it */
-    uint32_t thin_pages;
+    uint32_t purgeable_pages;
     uint32_t vacant_units;
     uint32_t dirty_units;
     uint64_t vacant[EXVI_UNITS / 64];
@@ -75,7 +75,7 @@ struct exvi_region {
 
 typedef struct exvi_regions {
     exvi_arena arena;
-    exvi_mender mender;
+    exvi_collapser collapser;
     struct exvi_blocks *blocks;  /* what every region points back to */
     exvi_region **sorted;        /* all regions by address, in a mapping of its own */
     size_t count, room;
@@ -83,9 +83,9 @@ typedef struct exvi_regions {
     size_t empty;                /* regions without a page */
     size_t hand;                 /* where the next purge goes on, an index of `sorted` */
     size_t used_units, dirty_units;
-    size_t thin_bytes;           /* of all noted pages */
-    size_t hollow_bytes;         /* sum of purged_bytes of all pages */
-    size_t thin_hand;            /* like hand */
+    size_t purgeable_bytes;      /* of all noted pages */
+    size_t pages_purged_bytes;   /* sum of purged_bytes of all pages */
+    size_t purge_hand;           /* like hand */
     size_t purged_bytes;         /* what went back and was not taken again */
     size_t slack_bytes;          /* kept because earlier purges were regretted */
     uint64_t slack_ns;           /* when slack was last reduced */
@@ -126,9 +126,9 @@ void exvi_regions_regret(exvi_regions *regions, size_t bytes);
 size_t exvi_regions_trim(exvi_regions *regions);
 void exvi_regions_settle(exvi_regions *regions);
 
-/* Make huge pages whole again that the system split because they were written to beside a snapshot: see mend.h. False:
- * there are none. */
-bool exvi_regions_mend(exvi_regions *regions);
+/* Make huge pages whole again that the system split because they were written to beside a snapshot: see collapse.h.
+ * False: there are none. */
+bool exvi_regions_collapse(exvi_regions *regions);
 
 const char *exvi_regions_check(const exvi_regions *regions); /* NULL, or which invariant is broken */
 

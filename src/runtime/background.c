@@ -61,7 +61,7 @@ exv_status exvi_background_start(exv_heap *heap)
     exvi_collect_begin(heap, &flight->record);
     heap->collector.running = false;
     uint64_t start = exvi_clock_ns();
-    exvi_mender_halt(&heap->blocks.regions.mender);
+    exvi_collapser_halt(&heap->blocks.regions.collapser);
     size_t room = exvi_generation_size(heap, EXVI_OLDEST);
     exv_status status = exvi_snapshot_start(&flight->snapshot, search_in_child, heap, room,
                                             heap->schedule.policy.deadline_ns);
@@ -140,8 +140,8 @@ static void finish(exv_heap *heap)
     exvi_telemetry_reason(&heap->telemetry, EXV_REASON_STALE_CANDIDATE, record.stale);
     exvi_collect_learn(heap, flight->snapshot.answer->cpu_ns, record.objects);
     give_back(flight);
-    if (exvi_mending_is_due(heap->blocks.regions.arena.held_bytes, heap->schedule.policy.pause_budget_ns))
-        exvi_regions_mend(&heap->blocks.regions);
+    if (exvi_collapse_is_due(heap->blocks.regions.arena.held_bytes, heap->schedule.policy.pause_budget_ns))
+        exvi_regions_collapse(&heap->blocks.regions);
     heap->generations.long_lived_total = record.objects - record.found;
     exvi_collect_finish(heap, &record);
     heap->collector.running = false;

@@ -5,8 +5,8 @@
  * Garbage stays garbage, so the answer is right whenever it comes; even so each group is proven again here before
  * anything is freed. A wrong, late or missing answer can only delay a collection.
  *
- * Each first write to a huge page beside the child made the system split it. A flight's end lets them be mended, where
- * the next clone would be a stop worth speaking of otherwise.
+ * Each first write to a huge page beside the child made the system split it. A flight's end lets them be collapsed,
+ * where the next clone would be a stop worth speaking of otherwise.
  *
  * Invariant: `active` from a start until the last doomed object is released; then the snapshot is ended.
  */

@@ -82,7 +82,7 @@ for size in (MB, 2 * MB):
 
 
 @pytest.mark.parametrize("ended", ["exuvia.finish_collection()", "wait_for_answer()"])
-def test_split_pages_are_mended(python, ended):
+def test_split_pages_are_collapsed(python, ended):
     """What is written beside a search splits huge pages; afterwards, also before what it found is reclaimed, they are
     whole again, and no thread is left."""
     python.program("""
@@ -123,8 +123,8 @@ while threads() != before:
 """, install=False, options=("-W", "error"))
 
 
-def test_native_forks_beside_the_mender(python, tmp_path):
-    """A library's thread forks without the GIL, while searches end and pages are mended: the fork halts the mender, and
+def test_native_forks_beside_the_collapser(python, tmp_path):
+    """A library's thread forks without the GIL, while searches end and pages are collapsed: the fork halts that, and
     the main thread begins the next at the same moment."""
     library = tmp_path / "native_fork.so"
     source = pathlib.Path(__file__).with_name("native_fork.c")

@@ -40,7 +40,7 @@ static void unlink_weak(world *w, uint32_t weak)
 }
 
 /* The object is gone: its slot is free. */
-void world_bury(world *w, uint32_t id)
+void world_mark_dead(world *w, uint32_t id)
 {
     world_node *node = &w->node[id];
     if (node->shape == WORLD_WEAK)
@@ -66,7 +66,7 @@ void world_lose(world *w, uint32_t id)
         return;
     w->unreferenced++;
     if (node->shape == WORLD_WEAK) {
-        world_bury(w, id);
+        world_mark_dead(w, id);
         return;
     }
     bool final = !world_has_finalizer(node->shape) || (node->finalized && !node->finalizing);

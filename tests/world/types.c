@@ -152,7 +152,7 @@ static void destroy(void *self)
     }
     payload->check = 0;
     exv_free(w->heap, payload->block);
-    world_bury(w, id);
+    world_mark_dead(w, id);
     if (w->mode == WORLD_WILD && !w->ending)
         world_act_wildly(w);
 }

@@ -171,7 +171,7 @@ void world_weak_died(exv_weakref *ref, void *arg);
  * unreferenced for good, and a weak reference is gone then. */
 void world_gain(world *w, uint32_t id);
 void world_lose(world *w, uint32_t id);
-void world_bury(world *w, uint32_t id);
+void world_mark_dead(world *w, uint32_t id);
 
 /* The oracle's view of a collection: its callback, and the search after the finalizers. */
 void world_on_collection(exv_heap *heap, exv_gc_phase phase, const exv_gc_info *info, void *arg);

@@ -1,5 +1,5 @@
 /*
- * test_mend: huge pages are whole again; a mender can be halted, ended, and left behind by a fork.
+ * test_collapse: huge pages are whole again; a collapser can be halted, ended, and left behind by a fork.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -16,7 +16,7 @@
 
 #include "arena.h"
 #include "huge.h"
-#include "mend.h"
+#include "collapse.h"
 
 enum { PAGES = 24 };
 static const size_t SIZE = (size_t)PAGES * EXVI_HUGE_PAGE;
@@ -42,34 +42,34 @@ static char *new_split_memory(void)
     return memory;
 }
 
-static void wait_for(const exvi_mender *mender)
+static void wait_for(const exvi_collapser *collapser)
 {
-    while (exvi_mender_is_busy(mender))
+    while (exvi_collapser_is_busy(collapser))
         exvi_sleep_ns(1000000);
 }
 
-static void test_mend(void **state)
+static void test_collapse(void **state)
 {
     (void)state;
-    exvi_mender mender = {0};
-    assert_false(exvi_mender_start(&mender)); /* nothing to do */
-    exvi_mender_end(&mender);
+    exvi_collapser collapser = {0};
+    assert_false(exvi_collapser_start(&collapser)); /* nothing to do */
+    exvi_collapser_end(&collapser);
     char *memory = new_split_memory();
     if (!memory)
         skip();
     for (size_t i = 0; i < PAGES; i++)
-        assert_true(exvi_mender_add(&mender, memory + i * EXVI_HUGE_PAGE));
-    assert_int_equal(mender.count, PAGES);
-    assert_true(exvi_mender_start(&mender));
-    assert_false(exvi_mender_add(&mender, memory));
-    wait_for(&mender);
+        assert_true(exvi_collapser_add(&collapser, memory + i * EXVI_HUGE_PAGE));
+    assert_int_equal(collapser.count, PAGES);
+    assert_true(exvi_collapser_start(&collapser));
+    assert_false(exvi_collapser_add(&collapser, memory));
+    wait_for(&collapser);
     if (exvi_collapse(memory, EXVI_HUGE_PAGE) == EXVI_COLLAPSE_REFUSED)
         skip(); /* a kernel that does not do it */
     assert_true(huge_bytes() >= SIZE);
     for (size_t i = 0; i < SIZE; i++)
         assert_int_equal(memory[i], i % EXVI_HUGE_PAGE == 0 ? 2 : 1);
-    exvi_mender_end(&mender);
-    assert_true(mender.count == 0 && !exvi_mender_is_busy(&mender));
+    exvi_collapser_end(&collapser);
+    assert_true(collapser.count == 0 && !exvi_collapser_is_busy(&collapser));
     exvi_unmap(memory, SIZE);
 }
 
@@ -84,18 +84,18 @@ static uint64_t cpu_ns(void)
 static void test_rests(void **state)
 {
     (void)state;
-    exvi_mender mender = {0};
+    exvi_collapser collapser = {0};
     char *memory = new_split_memory();
     if (!memory)
         skip();
     for (size_t i = 0; i < PAGES; i++)
-        assert_true(exvi_mender_add(&mender, memory + i * EXVI_HUGE_PAGE));
+        assert_true(exvi_collapser_add(&collapser, memory + i * EXVI_HUGE_PAGE));
     uint64_t start = exvi_clock_ns(), cpu = cpu_ns();
-    assert_true(exvi_mender_start(&mender));
-    wait_for(&mender);
+    assert_true(exvi_collapser_start(&collapser));
+    wait_for(&collapser);
     uint64_t took = exvi_clock_ns() - start;
     assert_true(cpu_ns() - cpu < took * 6 / 10);
-    exvi_mender_end(&mender);
+    exvi_collapser_end(&collapser);
     exvi_unmap(memory, SIZE);
 }
 
@@ -103,17 +103,17 @@ static void test_halt(void **state)
 {
     (void)state;
     enum { COUNT = 20000 };
-    exvi_mender mender = {0};
+    exvi_collapser collapser = {0};
     char *memory = new_split_memory();
     if (!memory)
         skip();
     for (size_t i = 0; i < COUNT; i++)
-        assert_true(exvi_mender_add(&mender, memory + i * 2 % PAGES * EXVI_HUGE_PAGE));
-    assert_int_equal(mender.count, COUNT);
-    assert_true(exvi_mender_start(&mender));
-    exvi_mender_halt(&mender);
-    wait_for(&mender);
-    exvi_mender_end(&mender);
+        assert_true(exvi_collapser_add(&collapser, memory + i * 2 % PAGES * EXVI_HUGE_PAGE));
+    assert_int_equal(collapser.count, COUNT);
+    assert_true(exvi_collapser_start(&collapser));
+    exvi_collapser_halt(&collapser);
+    wait_for(&collapser);
+    exvi_collapser_end(&collapser);
     assert_true(huge_bytes() < SIZE / 2 + 4 * EXVI_HUGE_PAGE); /* some, but the rest of 12 was left */
     exvi_unmap(memory, SIZE);
 }
@@ -122,21 +122,21 @@ static void test_halt(void **state)
 static void test_fork(void **state)
 {
     (void)state;
-    exvi_mender mender = {0};
+    exvi_collapser collapser = {0};
     char *memory = exvi_map(SIZE, EXVI_HUGE_PAGE);
     for (size_t i = 0; i < PAGES / 2; i++)
-        assert_true(exvi_mender_add(&mender, memory + 2 * i * EXVI_HUGE_PAGE));
-    assert_true(exvi_mender_start(&mender));
+        assert_true(exvi_collapser_add(&collapser, memory + 2 * i * EXVI_HUGE_PAGE));
+    assert_true(exvi_collapser_start(&collapser));
     pid_t child = fork();
     if (child == 0) {
         alarm(10);
-        exvi_mender_end(&mender);
-        _exit(exvi_mender_add(&mender, memory) && mender.count == 1 ? 0 : 1);
+        exvi_collapser_end(&collapser);
+        _exit(exvi_collapser_add(&collapser, memory) && collapser.count == 1 ? 0 : 1);
     }
     int status = -1;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    exvi_mender_end(&mender);
+    exvi_collapser_end(&collapser);
     exvi_unmap(memory, SIZE);
 }
 
@@ -144,17 +144,17 @@ static void test_fork(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    exvi_mender mender = {0};
+    exvi_collapser collapser = {0};
     char *memory = exvi_map(SIZE, EXVI_HUGE_PAGE);
     exvi_fault_set(EXVI_FAULT_MAP, 1, true);
-    assert_false(exvi_mender_add(&mender, memory));
+    assert_false(exvi_collapser_add(&collapser, memory));
     exvi_fault_set(EXVI_FAULT_MAP, 0, false);
-    assert_true(exvi_mender_add(&mender, memory));
+    assert_true(exvi_collapser_add(&collapser, memory));
     exvi_fault_set(EXVI_FAULT_CLONE, 1, true);
-    assert_false(exvi_mender_start(&mender));
+    assert_false(exvi_collapser_start(&collapser));
     exvi_fault_set(EXVI_FAULT_CLONE, 0, false);
-    assert_false(exvi_mender_is_busy(&mender));
-    exvi_mender_end(&mender);
+    assert_false(exvi_collapser_is_busy(&collapser));
+    exvi_collapser_end(&collapser);
     exvi_unmap(memory, SIZE);
 }
 #endif
@@ -162,7 +162,7 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mend),
+        cmocka_unit_test(test_collapse),
         cmocka_unit_test(test_rests),
         cmocka_unit_test(test_halt),
         cmocka_unit_test(test_fork),
@@ -170,5 +170,5 @@ int main(void)
         cmocka_unit_test(test_refused),
 #endif
     };
-    return cmocka_run_group_tests_name("mend", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("collapse", tests, NULL, NULL);
 }

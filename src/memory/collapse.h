@@ -1,5 +1,5 @@
 /*
- * mend: huge pages that the system split become whole again, beside the program.
+ * collapse: huge pages that the system split become whole again, beside the program.
  *
  * The first write to a huge page beside a snapshot makes the system split it, and from then on each clone copies 512
  * entries where it copied one. Joining them again copies 2 MiB, some 0.4 ms, and the system call may wait for every
@@ -8,12 +8,12 @@
  * no fault waits for more than one page. Without the rests young collections of 2 ms took 60 to 400.
  *
  * The owner lists pages, starts, and later ends. Memory that is given back meanwhile must not be filled up again:
- * who gives memory back halts the mender first. A forked process has no such thread, and forgets it.
+ * who gives memory back halts the collapser first. A forked process has no such thread, and forgets it.
  *
  * Invariant: the thread reads the list and `halted`, nothing else; the list stands still from start to end.
  */
-#ifndef EXVI_MEND_H
-#define EXVI_MEND_H
+#ifndef EXVI_COLLAPSE_H
+#define EXVI_COLLAPSE_H
 
 #include "platform.h"
 
@@ -21,32 +21,32 @@
 
 /* Could small pages, all of so much memory, make a clone a stop of half the budget? A MiB of them takes a clone some 20
  * microseconds, a huge page a tenth of that. */
-static inline bool exvi_mending_is_due(size_t bytes, uint64_t budget_ns)
+static inline bool exvi_collapse_is_due(size_t bytes, uint64_t budget_ns)
 {
     return (bytes >> 20) * UINT64_C(20000) > budget_ns / 2;
 }
 
-typedef struct exvi_mender {
+typedef struct exvi_collapser {
     exvi_worker worker;
     bool started;
     atomic_bool halted, finished;
     void **page;
     size_t count, room;
-} exvi_mender;
+} exvi_collapser;
 
 /* Add a huge page, by its start, to the list. False, and nothing is added: the thread is at work, or there is no
  * memory. */
-bool exvi_mender_add(exvi_mender *mender, void *page);
+bool exvi_collapser_add(exvi_collapser *collapser, void *page);
 
 /* Begin with what was listed. False: there is nothing to do, or no thread could be had. */
-bool exvi_mender_start(exvi_mender *mender);
+bool exvi_collapser_start(exvi_collapser *collapser);
 
-bool exvi_mender_is_busy(const exvi_mender *mender);
+bool exvi_collapser_is_busy(const exvi_collapser *collapser);
 
 /* Begin no other huge page. Does not wait; for any thread. */
-void exvi_mender_halt(exvi_mender *mender);
+void exvi_collapser_halt(exvi_collapser *collapser);
 
 /* Halt, wait for the thread (for one huge page at most), and empty the list. */
-void exvi_mender_end(exvi_mender *mender);
+void exvi_collapser_end(exvi_collapser *collapser);
 
 #endif

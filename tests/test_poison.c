@@ -1,5 +1,5 @@
 /*
- * test_grave: who frees twice, frees what is no block, or writes to what is free, ends with the right words.
+ * test_poison: who frees twice, frees what is no block, or writes to what is free, ends with the right words.
  *
  * Each misuse runs in a process of its own, which must be aborted and must have said why.
  */
@@ -188,5 +188,5 @@ int main(void)
         TEST(test_misuse),
 #endif
     };
-    return cmocka_run_group_tests_name("grave", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("poison", tests, NULL, NULL);
 }

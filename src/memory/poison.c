@@ -1,12 +1,12 @@
 /*
- * grave: what free blocks hold, and what is done with those who disturb them. See grave.h.
+ * poison: what free blocks hold, and what is done with those who disturb them. See poison.h.
  *
  * The messages name the public function that was misused: exv_free and exv_alloc for plain blocks, exv_decref and
  * exv_new for objects.
  *
  * Large blocks are not filled: their pages go back as they are freed.
  */
-#include "grave.h"
+#include "poison.h"
 
 #include "die.h"
 
@@ -37,7 +37,7 @@ static bool is_filled(const exvi_page *page, const void *block)
 {
     const unsigned char *bytes = block;
     for (size_t i = FILL_FROM; i < page->block_size; i++) {
-        if (bytes[i] != FILL && (bytes[i] != 0 || !page->hollow))
+        if (bytes[i] != FILL && (bytes[i] != 0 || !page->purged))
             return false;
     }
     return true;
@@ -48,13 +48,13 @@ static bool is_live(const exvi_page *page, uint32_t index)
     return exvi_page_live(page, index / 64) >> (index % 64) & 1;
 }
 
-void exvi_page_bury(const exvi_page *page)
+void exvi_page_poison(const exvi_page *page)
 {
     for (uint32_t index = 0; index < page->capacity; index++)
         fill(page, exvi_block_at(page, index));
 }
 
-void exvi_block_bury(const exvi_page *page, void *block)
+void exvi_block_poison(const exvi_page *page, void *block)
 {
     const char *function = function_of(page, "exv_free", "exv_decref");
     if (page->start == NULL)
@@ -67,13 +67,13 @@ void exvi_block_bury(const exvi_page *page, void *block)
     fill(page, block);
 }
 
-void exvi_block_dig(const exvi_page *page, const void *block)
+void exvi_block_check_poison(const exvi_page *page, const void *block)
 {
     if (!is_filled(page, block))
         exvi_die(function_of(page, "exv_alloc", "exv_new"), "block %p was written to after it was freed", block);
 }
 
-const char *exvi_page_check_buried(const exvi_page *page)
+const char *exvi_page_check_poison(const exvi_page *page)
 {
     for (uint32_t index = 0; index < page->capacity; index++) {
         if (!is_live(page, index) && !is_filled(page, exvi_block_at(page, index)))

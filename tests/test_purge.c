@@ -1,5 +1,5 @@
 /*
- * test_thin: memory under free blocks goes back while their neighbours live.
+ * test_purge: memory under free blocks goes back while their neighbours live.
  *
  * Survivors are spread so that no page of the heap becomes free: one for each so many bytes of address space.
  */
@@ -104,7 +104,7 @@ static void test_pages_of_the_system(void **state)
     size_t tables = blocks.regions.count * EXVI_META_UNITS * EXVI_UNIT_SIZE;
     assert_true(resident_bytes() - before < full / 10 + full / 20 + 8 * MIB + tables);
     expect_survivors();
-    assert_true(blocks.regions.hollow_bytes > full / 2);
+    assert_true(blocks.regions.pages_purged_bytes > full / 2);
     for (size_t i = 0; i < COUNT; i++) { /* no huge page may fill the holes again: see region.c */
         if (block[i] && exvi_page_of(block[i])->purged_bytes) {
             exvi_region *region = exvi_region_of(block[i]);
@@ -122,14 +122,14 @@ static void test_trim(void **state)
     free_others(exvi_page_size());
     exvi_blocks_trim(&blocks);
     expect_sound();
-    assert_int_equal(blocks.regions.thin_bytes, 0);
+    assert_int_equal(blocks.regions.purgeable_bytes, 0);
     size_t tables = blocks.regions.count * EXVI_META_UNITS * EXVI_UNIT_SIZE;
     assert_true(resident_bytes() - before < full / 10 + MIB + tables);
     assert_int_equal(exvi_blocks_trim(&blocks), 0); /* nothing more to go */
     expect_survivors();
 }
 
-/* What was returned serves again, and a page that is used again is not called hollow or thin. */
+/* What was returned serves again, and a page that is used again is not called purged or purgeable. */
 static void test_reuse(void **state)
 {
     (void)state;
@@ -146,13 +146,13 @@ static void test_reuse(void **state)
     for (size_t i = 0; i < COUNT; i++)
         free_block(i);
     expect_sound();
-    assert_int_equal(blocks.regions.thin_bytes, 0);
+    assert_int_equal(blocks.regions.purgeable_bytes, 0);
     exvi_blocks_trim(&blocks);
-    assert_int_equal(blocks.regions.hollow_bytes, 0);
+    assert_int_equal(blocks.regions.pages_purged_bytes, 0);
     assert_int_equal(blocks.regions.used_units, 0);
     fill();
     for (size_t i = 0; i < COUNT; i++)
-        assert_false(exvi_page_of(block[i])->hollow);
+        assert_false(exvi_page_of(block[i])->purged);
 }
 
 /* What is purged in the very page that is allocated from is forgotten when the page is full. */
@@ -163,11 +163,11 @@ static void test_trim_of_current_page(void **state)
     exvi_page *page = exvi_page_of(block[0]);
     exvi_blocks_trim(&blocks);
     expect_sound();
-    assert_true(page->current && page->hollow && blocks.regions.hollow_bytes > EXVI_UNIT_SIZE / 2);
+    assert_true(page->current && page->purged && blocks.regions.pages_purged_bytes > EXVI_UNIT_SIZE / 2);
     for (size_t i = 1; i <= page->capacity; i++)
         block[i] = exvi_block_new(&blocks, EXVI_RAW, SIZE);
     assert_false(page->current);
-    assert_int_equal(blocks.regions.hollow_bytes, 0);
+    assert_int_equal(blocks.regions.pages_purged_bytes, 0);
     for (size_t i = 0; i < page->capacity - 1u; i++) {
         free_block(i);
         expect_sound();
@@ -179,15 +179,15 @@ static void test_regret(void **state)
 {
     (void)state;
     enum { ROUNDS = 5 };
-    size_t hollow[ROUNDS];
+    size_t purged[ROUNDS];
     for (int round = 0; round < ROUNDS; round++) {
         fill();
         free_others(exvi_page_size());
-        hollow[round] = blocks.regions.hollow_bytes;
+        purged[round] = blocks.regions.pages_purged_bytes;
         expect_sound();
     }
-    assert_true(hollow[0] > (size_t)COUNT * SIZE / 2);
-    assert_true(hollow[ROUNDS - 1] < hollow[0] / 4);
+    assert_true(purged[0] > (size_t)COUNT * SIZE / 2);
+    assert_true(purged[ROUNDS - 1] < purged[0] / 4);
 }
 
 /* Blocks larger than a system page, in pages of several units, and the end of a page behind its last block. */
@@ -230,7 +230,7 @@ static void test_write_after_free(void **state)
     free_others(exvi_page_size());
     exvi_blocks_trim(&blocks);
     expect_sound();
-    assert_true(exvi_page_of(dead)->hollow);
+    assert_true(exvi_page_of(dead)->purged);
     dead[SIZE - 1] = 1;
     assert_string_equal(exvi_blocks_check(&blocks), "a block was written to after it was freed");
 }
@@ -250,5 +250,5 @@ int main(void)
         TEST(test_write_after_free),
 #endif
     };
-    return cmocka_run_group_tests_name("thin", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("purge", tests, NULL, NULL);
 }

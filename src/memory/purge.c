@@ -1,10 +1,10 @@
 /*
- * thin: the free parts of pages that are still in use go back to the system. See thin.h.
+ * purge: the free parts of pages that are still in use go back to the system. See purge.h.
  *
  * What one settling does is bounded by counting pages looked at and stretches purged, since each costs about a
  * microsecond. It goes on where the last one stopped.
  */
-#include "thin.h"
+#include "purge.h"
 
 #include "die.h"
 #include "platform.h"
@@ -29,8 +29,8 @@ static size_t purge_between(exvi_regions *regions, char *from, char *to)
 
 static void set_purged(exvi_regions *regions, exvi_page *page, size_t bytes)
 {
-    regions->hollow_bytes += bytes;
-    regions->hollow_bytes -= page->purged_bytes;
+    regions->pages_purged_bytes += bytes;
+    regions->pages_purged_bytes -= page->purged_bytes;
     page->purged_bytes = (uint32_t)bytes;
 }
 
@@ -46,34 +46,34 @@ static size_t purge_page(exvi_regions *regions, exvi_page *page, size_t *steps)
         bytes += purge_between(regions, page->start + first * page->block_size, to);
         first = exvi_next_bit(page->free, end, capacity, true);
     }
-    page->hollow = page->hollow || bytes > 0;
+    page->purged = page->purged || bytes > 0;
     set_purged(regions, page, bytes);
     return bytes > before ? bytes - before : 0;
 }
 
-void exvi_thin_note(exvi_regions *regions, exvi_page *page)
+void exvi_purge_note(exvi_regions *regions, exvi_page *page)
 {
     exv_assert(!page->current);
-    if (page->thin_bytes)
+    if (page->purgeable_bytes)
         return;
     size_t free_bytes = (size_t)(page->capacity - exvi_page_tally(page)) * page->block_size;
     exv_assert(free_bytes > page->purged_bytes); /* more by at least one block since it was purged */
-    page->thin_bytes = (uint32_t)(free_bytes - page->purged_bytes);
-    regions->thin_bytes += page->thin_bytes;
-    exvi_region_of(page)->thin_pages++;
-    exvi_thin_settle(regions);
+    page->purgeable_bytes = (uint32_t)(free_bytes - page->purged_bytes);
+    regions->purgeable_bytes += page->purgeable_bytes;
+    exvi_region_of(page)->purgeable_pages++;
+    exvi_purge_settle(regions);
 }
 
 static void strike(exvi_regions *regions, exvi_page *page)
 {
-    if (!page->thin_bytes)
+    if (!page->purgeable_bytes)
         return;
-    regions->thin_bytes -= page->thin_bytes;
-    exvi_region_of(page)->thin_pages--;
-    page->thin_bytes = 0;
+    regions->purgeable_bytes -= page->purgeable_bytes;
+    exvi_region_of(page)->purgeable_pages--;
+    page->purgeable_bytes = 0;
 }
 
-void exvi_thin_forget(exvi_regions *regions, exvi_page *page)
+void exvi_purge_forget(exvi_regions *regions, exvi_page *page)
 {
     strike(regions, page);
     if (page->current)
@@ -85,8 +85,8 @@ void exvi_thin_forget(exvi_regions *regions, exvi_page *page)
 static void purge_noted(exvi_regions *regions, exvi_region *region, size_t *steps)
 {
     uint32_t unit = 0;
-    for (exvi_page *page; region->thin_pages && *steps < BATCH && (page = exvi_region_next(region, &unit));) {
-        if (!page->thin_bytes)
+    for (exvi_page *page; region->purgeable_pages && *steps < BATCH && (page = exvi_region_next(region, &unit));) {
+        if (!page->purgeable_bytes)
             continue;
         ++*steps;
         strike(regions, page);
@@ -94,20 +94,20 @@ static void purge_noted(exvi_regions *regions, exvi_region *region, size_t *step
     }
 }
 
-void exvi_thin_settle(exvi_regions *regions)
+void exvi_purge_settle(exvi_regions *regions)
 {
-    if (!exvi_regions_exceed(regions, 2 * regions->thin_bytes))
+    if (!exvi_regions_exceed(regions, 2 * regions->purgeable_bytes))
         return;
     size_t steps = 0;
     for (size_t left = regions->count; left > 0 && steps < BATCH; left--) {
-        exvi_region *region = regions->sorted[regions->thin_hand % regions->count];
+        exvi_region *region = regions->sorted[regions->purge_hand % regions->count];
         purge_noted(regions, region, &steps);
-        if (region->thin_pages == 0)
-            regions->thin_hand++;
+        if (region->purgeable_pages == 0)
+            regions->purge_hand++;
     }
 }
 
-size_t exvi_thin_trim(exvi_regions *regions)
+size_t exvi_purge_trim(exvi_regions *regions)
 {
     size_t bytes = 0, steps = 0;
     for (size_t i = 0; i < regions->count; i++) {
