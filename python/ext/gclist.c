@@ -34,18 +34,23 @@ bool exvi_gc_is_listed(const exvi_gc_head *head)
     return exvi_gc_prev(exvi_gc_next(head)) == head && exvi_gc_next(exvi_gc_prev(head)) == head;
 }
 
-void exvi_gc_move(exvi_gc_head *head, exvi_gc_head *list)
+void exvi_gc_splice(exvi_gc_head *first, exvi_gc_head *last, exvi_gc_head *list)
 {
-    exvi_gc_head *next = exvi_gc_next(head);
-    exvi_gc_head *prev = exvi_gc_prev(head);
+    exvi_gc_head *next = exvi_gc_next(last);
+    exvi_gc_head *prev = exvi_gc_prev(first);
     prev->next = (uintptr_t)next;
     next->prev = (next->prev & EXVI_GC_FLAGS) | (uintptr_t)prev;
 
-    exvi_gc_head *last = exvi_gc_prev(list);
-    last->next = (uintptr_t)head;
-    head->prev = (head->prev & EXVI_GC_FLAGS) | (uintptr_t)last;
-    head->next = (uintptr_t)list;
-    list->prev = (uintptr_t)head;
+    exvi_gc_head *end = exvi_gc_prev(list);
+    end->next = (uintptr_t)first;
+    first->prev = (first->prev & EXVI_GC_FLAGS) | (uintptr_t)end;
+    last->next = (uintptr_t)list;
+    list->prev = (uintptr_t)last;
+}
+
+void exvi_gc_move(exvi_gc_head *head, exvi_gc_head *list)
+{
+    exvi_gc_splice(head, head, list);
 }
 
 size_t exvi_gc_walk_next(exvi_gc_walk *walk, void **objects, size_t room)

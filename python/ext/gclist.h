@@ -56,6 +56,9 @@ bool exvi_gc_is_listed(const exvi_gc_head *head);
 /* Move from whatever list it is in to the end of `list`. */
 void exvi_gc_move(exvi_gc_head *head, exvi_gc_head *list);
 
+/* The same for all from `first` to `last`, neighbours in one list. */
+void exvi_gc_splice(exvi_gc_head *first, exvi_gc_head *last, exvi_gc_head *list);
+
 /* A walk from both ends towards the middle: two chains of cache misses at a time instead of one. Zeroed but for `list`
  * at first. The list must not change meanwhile. */
 typedef struct exvi_gc_walk {

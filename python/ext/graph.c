@@ -15,6 +15,8 @@
 #include "graph.h"
 
 #include "cycle.h"
+#include "child.h"
+#include "platform.h"
 
 typedef struct host {
     const exvi_search *search;
@@ -152,6 +154,8 @@ exvi_search_end exvi_graph_search(exvi_answer *answer, void *arg)
 {
     static exvi_cycle cycle; /* of the child: never used in the parent */
     const exvi_search *search = arg;
+    if (search->idle)
+        exvi_child_yield();
     host h = {.search = search, .answer = answer};
     exvi_graph graph = {
         .host = &h, .dense = true, .next = next_members, .next_root = next_root,

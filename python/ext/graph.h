@@ -21,6 +21,7 @@ enum { EXVI_ANSWER_HEAD = 1 };    /* words before the first candidate */
 typedef struct exvi_search {
     const exvi_layout *layout;
     int generations;              /* how many lists are the set: 1 only the youngest, 3 all */
+    bool idle;                    /* nobody waits for the answer */
     PyObject *root;               /* the dictionary of modules: known to be alive */
 } exvi_search;
 

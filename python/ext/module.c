@@ -6,10 +6,10 @@
  * that embeds Python may end it and begin another, which imports the module again.
  */
 #include "arenas.h"
+#include "callback.h"
 #include "log.h"
+#include "free_log.h"
 #include "numbers.h"
-#include "schedule.h"
-#include "stale.h"
 
 #include "platform.h"
 
@@ -24,7 +24,7 @@ static void probe(void)
         return;
     probing = true;
     report.count = 0;
-    probed = exvi_layout_probe(&layout, &report) && exvi_stale_probe(&report);
+    probed = exvi_layout_probe(&layout, &report) && exvi_free_log_probe(&report);
     probing = false;
 }
 
@@ -34,7 +34,7 @@ static PyObject *core_probe(PyObject *self, PyObject *unused)
     (void)unused;
     if (probing)
         return Py_BuildValue("[(sOs)]", "checks", Py_False, "they are running: within them nothing can be installed");
-    if (!exvi_schedule_is_installed())
+    if (!exvi_callback_is_installed())
         probe();
     PyObject *checks = PyList_New(0);
     for (int i = 0; checks && i < report.count; i++) {
@@ -64,7 +64,7 @@ static PyObject *core_install(PyObject *self, PyObject *args)
                      failed ? failed->text : "not probed");
         return NULL;
     }
-    if (!exvi_schedule_install(&layout, (exvi_mode)mode, (uint64_t)(budget_ms * 1e6)))
+    if (!exvi_callback_install(&layout, (exvi_mode)mode, (uint64_t)(budget_ms * 1e6)))
         return PyErr_Occurred() ? NULL : PyErr_NoMemory();
     Py_RETURN_NONE;
 }
@@ -73,7 +73,7 @@ static PyObject *core_uninstall(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    exvi_schedule_uninstall();
+    exvi_callback_uninstall();
     Py_RETURN_NONE;
 }
 
@@ -81,7 +81,7 @@ static PyObject *core_is_installed(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    return PyBool_FromLong(exvi_schedule_is_installed());
+    return PyBool_FromLong(exvi_callback_is_installed());
 }
 
 static PyObject *core_start(PyObject *self, PyObject *args)
@@ -95,7 +95,7 @@ static PyObject *core_start(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "1 to 3 generations, and a deadline in seconds");
         return NULL;
     }
-    return PyBool_FromLong(exvi_schedule_start(generations, (uint64_t)(deadline * 1e9)));
+    return PyBool_FromLong(exvi_callback_start(generations, (uint64_t)(deadline * 1e9), false));
 }
 
 /* How the flight stands: 0 none, 1 searching, 2 candidates wait for young collections; and how many were completed. */
@@ -103,12 +103,14 @@ static PyObject *core_poll(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    if (exvi_schedule_is_installed() && !exvi_schedule_in_collection()) {
-        exvi_schedule_poll();
+    if (exvi_callback_is_installed() && !exvi_callback_in_collection()) {
+        exvi_turn_poll();
         exvi_log_write();
     }
-    const exvi_flight_stats *stats = exvi_flight_stats_get();
-    return Py_BuildValue("(iKK)", (int)exvi_flight_now(), (unsigned long long)stats->completed,
+    const exvi_reclaim_stats *stats = exvi_reclaim_stats_get();
+    exvi_reclaim_state now = exvi_reclaim_now();
+    int state = now == EXVI_RECLAIM_IDLE ? 0 : now == EXVI_RECLAIM_SEARCHING ? 1 : 2;
+    return Py_BuildValue("(iKK)", state, (unsigned long long)stats->completed,
                          (unsigned long long)stats->last.unreachable);
 }
 
@@ -116,14 +118,14 @@ static PyObject *core_in_collection(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    return PyBool_FromLong(exvi_schedule_is_installed() && exvi_schedule_in_collection());
+    return PyBool_FromLong(exvi_callback_is_installed() && exvi_callback_in_collection());
 }
 
 static PyObject *core_collects_here(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    return PyBool_FromLong(exvi_schedule_is_installed() && exvi_schedule_collects_here());
+    return PyBool_FromLong(exvi_callback_is_installed() && exvi_callback_collects_here());
 }
 
 /* Wait without the GIL, as short as a poll should be apart. */
@@ -143,8 +145,8 @@ static PyObject *core_forked(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    if (exvi_schedule_is_installed())
-        exvi_schedule_forked();
+    if (exvi_callback_is_installed())
+        exvi_callback_forked();
     Py_RETURN_NONE;
 }
 
@@ -215,7 +217,7 @@ static bool asked_at_exit;
 static void ended(void)
 {
     asked_at_exit = false;
-    exvi_schedule_ended();
+    exvi_callback_ended();
     exvi_log_forget();
 }
 
@@ -232,10 +234,10 @@ static int begin(PyObject *module)
         return -1;
     }
     asked_at_exit = true;
-    if (!exvi_schedule_is_installed()) { /* perhaps there was another interpreter before */
+    if (!exvi_callback_is_installed()) { /* perhaps there was another interpreter before */
         probed = false;
         exvi_layout_forget();
-        exvi_schedule_forget();
+        exvi_callback_forget();
     }
     return 0;
 }

@@ -7,11 +7,14 @@
 #include "numbers.h"
 
 #include "arenas.h"
-#include "schedule.h"
+#include "reclaim.h"
+#include "stops.h"
+#include "turn.h"
 
 typedef struct copy {
-    exvi_schedule_stats schedule;
-    exvi_flight_stats flights;
+    exvi_turn_stats turn;
+    exvi_stops stops;
+    exvi_reclaim_stats rounds;
     size_t count;
     exvi_record records[EXVI_RECORDS];
 } copy;
@@ -61,12 +64,12 @@ static PyObject *record_tuple(const copy *from)
     return tuple;
 }
 
-static PyObject *fallback_dict(const exvi_flight_stats *flights)
+static PyObject *fallback_dict(const exvi_reclaim_stats *rounds)
 {
     PyObject *dict = PyDict_New();
     bool done = dict != NULL;
     for (int i = 0; done && i < EXVI_FALLBACKS; i++)
-        done = add_number(dict, exvi_fallback_name((exvi_fallback)i), flights->fallback[i]);
+        done = add_number(dict, exvi_fallback_name((exvi_fallback)i), rounds->fallback[i]);
     return whole(dict, done);
 }
 
@@ -94,35 +97,35 @@ static PyObject *stop_dict(const exv_telemetry *telemetry)
                        add(dict, "buckets", bucket_tuple(telemetry)));
 }
 
-static PyObject *stops_dict(const exvi_schedule_stats *schedule)
+static PyObject *stops_dict(const exvi_stops *stops)
 {
     PyObject *dict = PyDict_New();
     bool done = dict != NULL;
     for (int i = 0; done && i < EXVI_STOPS; i++)
-        done = add(dict, exvi_stop_name((exvi_stop)i), stop_dict(&schedule->stops[i]));
+        done = add(dict, exvi_stop_name((exvi_stop)i), stop_dict(&stops->of[i]));
     return whole(dict, done);
 }
 
 static bool add_counts(PyObject *dict, const copy *from)
 {
-    return add_number(dict, "started", from->flights.started) &&
-           add_number(dict, "completed", from->flights.completed) &&
-           add_number(dict, "young_collections", from->schedule.young_collections) &&
-           add_number(dict, "full_collections", from->schedule.full_collections) &&
-           add_number(dict, "tracked", from->schedule.tracked) &&
-           add_number(dict, "waiting", from->schedule.waiting) &&
-           add(dict, "ns_per_object", PyFloat_FromDouble(from->schedule.ns_per_object)) &&
+    return add_number(dict, "started", from->rounds.started) &&
+           add_number(dict, "completed", from->rounds.completed) &&
+           add_number(dict, "young_collections", from->stops.young_collections) &&
+           add_number(dict, "full_collections", from->stops.full_collections) &&
+           add_number(dict, "tracked", from->turn.tracked) &&
+           add_number(dict, "waiting", from->turn.waiting) &&
+           add(dict, "ns_per_object", PyFloat_FromDouble(from->turn.ns_per_object)) &&
            add_number(dict, "arena_bytes", exvi_arenas_bytes());
 }
 
 static PyObject *dict_of(const copy *from)
 {
     PyObject *dict = PyDict_New();
-    return whole(dict, add_counts(dict, from) && add(dict, "last", record_dict(&from->flights.last)) &&
-                       add(dict, "sum", record_dict(&from->flights.sum)) &&
+    return whole(dict, add_counts(dict, from) && add(dict, "last", record_dict(&from->rounds.last)) &&
+                       add(dict, "sum", record_dict(&from->rounds.sum)) &&
                        add(dict, "collections", record_tuple(from)) &&
-                       add(dict, "fallbacks", fallback_dict(&from->flights)) &&
-                       add(dict, "pauses", stops_dict(&from->schedule)));
+                       add(dict, "fallbacks", fallback_dict(&from->rounds)) &&
+                       add(dict, "pauses", stops_dict(&from->stops)));
 }
 
 PyObject *exvi_numbers_all(PyObject *self, PyObject *unused)
@@ -132,8 +135,9 @@ PyObject *exvi_numbers_all(PyObject *self, PyObject *unused)
     copy *from = PyMem_RawMalloc(sizeof *from);
     if (!from)
         return PyErr_NoMemory();
-    exvi_schedule_read(&from->schedule);
-    from->flights = *exvi_flight_stats_get();
+    exvi_turn_read(&from->turn);
+    from->stops = *exvi_stops_get();
+    from->rounds = *exvi_reclaim_stats_get();
     from->count = exvi_record_read(from->records);
     PyObject *dict = dict_of(from);
     PyMem_RawFree(from);

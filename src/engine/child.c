@@ -136,14 +136,6 @@ static bool leave_descriptors(void)
     return EXVI_RAW(SYS_close_range, 0u, ~0u, CLOSE_RANGE_OWN_TABLE) == 0;
 }
 
-/* Not the lowest priority: on two busy processors that is one percent of one, a search would outlive its deadline and
- * end in the stop it was to avoid. 3 steps make it half of what each of the program's own threads gets. */
-static void lower_priority(void)
-{
-    long own = 20 - EXVI_RAW(SYS_getpriority, PRIO_PROCESS, 0); /* the system call answers 20 - nice */
-    EXVI_RAW(SYS_setpriority, PRIO_PROCESS, 0, own + 3 < 19 ? own + 3 : 19);
-}
-
 /* Blocked like all others, SIGALRM would wait for ever. */
 static void set_watchdog(uint64_t deadline_ns)
 {
@@ -167,7 +159,13 @@ void exvi_child_settle(const char *name, uint64_t deadline_ns)
     EXVI_RAW(SYS_prlimit64, 0, RLIMIT_CORE, &none, NULL);
     EXVI_RAW(SYS_prctl, PR_SET_DUMPABLE, 0);
     EXVI_RAW(SYS_prctl, PR_SET_NAME, name);
-    lower_priority();
+}
+
+/* Not the lowest priority: on two busy processors that is one percent of one, a search would outlive its deadline. */
+void exvi_child_yield(void)
+{
+    long own = 20 - EXVI_RAW(SYS_getpriority, PRIO_PROCESS, 0); /* the system call answers 20 - nice */
+    EXVI_RAW(SYS_setpriority, PRIO_PROCESS, 0, own + 10 < 19 ? own + 10 : 19);
 }
 
 /* Not _exit(), which a program may have replaced or wrapped. */
@@ -292,6 +290,14 @@ void exvi_child_await(int32_t pid)
     }
 }
 
+uint64_t exvi_child_cpu_ns(int32_t pid)
+{
+    struct timespec used;
+    int clock = (int)(~(unsigned)pid << 3 | 2); /* the kernel's number for a process's clock of processor time */
+    return EXVI_RAW(SYS_clock_gettime, clock, &used) == 0
+               ? (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec : 0;
+}
+
 void exvi_child_kill(int32_t pid)
 {
     EXVI_RAW(SYS_kill, pid, SIGKILL);
@@ -307,6 +313,10 @@ int32_t exvi_clone(void)
 void exvi_child_settle(const char *name, uint64_t deadline_ns)
 {
     (void)name, (void)deadline_ns;
+}
+
+void exvi_child_yield(void)
+{
 }
 
 void exvi_child_watch_parent(const void *shared)
@@ -330,6 +340,12 @@ bool exvi_child_ended(int32_t pid, int *status)
 void exvi_child_await(int32_t pid)
 {
     (void)pid;
+}
+
+uint64_t exvi_child_cpu_ns(int32_t pid)
+{
+    (void)pid;
+    return 0;
 }
 
 void exvi_child_kill(int32_t pid)

@@ -17,10 +17,13 @@
  * The child may call only what stands below this file in the engine, settles first, and leaves by exvi_child_exit(). */
 int32_t exvi_clone(void);
 
-/* In the child: no descriptor of the parent's (none stays open because of the child), no core, not dumpable, low
- * priority, the OOM killer's first choice, a name of up to 15 bytes for process lists, and death by SIGALRM
+/* In the child: no descriptor of the parent's (none stays open because of the child), no core, not dumpable, the
+ * OOM killer's first choice, a name of up to 15 bytes for process lists, and death by SIGALRM
  * `deadline_ns` from now even if it hangs. */
 void exvi_child_settle(const char *name, uint64_t deadline_ns);
+
+/* In the child: whoever else wants the processor comes first. */
+void exvi_child_yield(void);
 
 /* In the child, settled: to look around ten times a second, whatever its code does just then. It ends with the parent's
  * memory, which goes when the parent ends or replaces itself with exec; `shared` is memory that the parent has written
@@ -34,6 +37,7 @@ _Noreturn void exvi_child_exit(int status);
 bool exvi_child_ended(int32_t pid, int *status);
 void exvi_child_await(int32_t pid);        /* until it has ended; it is left to be reaped */
 bool exvi_status_is_timeout(int status);   /* ended by the watchdog of exvi_child_settle() */
+uint64_t exvi_child_cpu_ns(int32_t pid);   /* processor time so far; 0: unknown */
 void exvi_child_kill(int32_t pid);         /* only while it is not reaped */
 
 #endif

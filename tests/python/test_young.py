@@ -50,7 +50,7 @@ assert 11 in between(work(300)), seen
 thing = foreign.make(1)          # the child hangs in its traverse function
 assert _core.start(3, 60.0)
 assert set(between(work(300))) == {1}, seen
-gaps = between(work(900))
+gaps = between(work(1500))
 assert 11 in gaps, (gaps, _core.poll())
 assert _core.poll()[0] == 1
 """, install=False)

@@ -1,10 +1,10 @@
 /*
- * young: see young.h.
+ * early: see early.h.
  *
  * Invariant: `stands_for` is less than a period, the young collections from one generation 1 to the next at CPython's
  * own pace.
  */
-#include "young.h"
+#include "early.h"
 
 #include <limits.h>
 
@@ -31,12 +31,12 @@ static struct {
     int64_t stands_for;    /* young collections since generation 2's count went up, if the last of them came early */
 } young;
 
-void exvi_young_reset(void)
+void exvi_early_reset(void)
 {
     young = (typeof(young)){0};
 }
 
-uint64_t exvi_young_ns(int generation)
+uint64_t exvi_early_ns(int generation)
 {
     return young.ns[generation];
 }
@@ -53,7 +53,7 @@ static int64_t natural_pace(const exvi_layout *layout)
 
 /* An early one cannot find what dies later, so it tells nothing of how much that is. Where generation 1 finds much at
  * CPython's own pace, or where full collections are too rare to make it good, none comes early. */
-static bool may_hurry(const exvi_layout *layout, const exvi_young_end *end)
+static bool may_hurry(const exvi_layout *layout, const exvi_early_end *end)
 {
     int64_t until_full = natural_pace(layout) * ((int64_t)*layout->threshold[2] + 1);
     uint64_t most = end->old / (end->in_flight ? UNSEEN_IN_FLIGHT : UNSEEN);
@@ -64,7 +64,7 @@ static bool may_hurry(const exvi_layout *layout, const exvi_young_end *end)
 /* Generation 1 looks again at what generation 0 has looked at, and takes longer for it, farther from the cache. The
  * pace follows what the last one took, the time spent what the next one will: all at once it is long where a program
  * that has loaded its data, in the order of memory, begins to work on it. */
-static void hurry(const exvi_layout *layout, const exvi_young_end *end, uint64_t limit_ns)
+static void hurry(const exvi_layout *layout, const exvi_early_end *end, uint64_t limit_ns)
 {
     bool late = young.pace > 0 && young.behind >= young.pace;
     if ((late || young.spent_ns > limit_ns) && may_hurry(layout, end)) {
@@ -91,7 +91,7 @@ static uint64_t objects(const exvi_layout *layout)
 }
 
 /* After a collection of generation 1 by itself. */
-static void adapt(const exvi_layout *layout, const exvi_young_end *end, uint64_t limit_ns)
+static void adapt(const exvi_layout *layout, const exvi_early_end *end, uint64_t limit_ns)
 {
     bool much = end->found > young.found && (end->found - young.found) * WORTH > objects(layout);
     young.calm = much ? 0 : young.early || young.calm == CALM ? young.calm : young.calm + 1;
@@ -110,7 +110,7 @@ static void adapt(const exvi_layout *layout, const exvi_young_end *end, uint64_t
         young.pace = 0;
 }
 
-void exvi_young_began(const exvi_layout *layout, int generation)
+void exvi_early_began(const exvi_layout *layout, int generation)
 {
     young.by_itself = *layout->enabled && *layout->count[0] > *layout->threshold[0] &&
                       (generation != 1 || *layout->count[1] > *layout->threshold[1]);
@@ -123,7 +123,7 @@ void exvi_young_began(const exvi_layout *layout, int generation)
     }
 }
 
-void exvi_young_ended(const exvi_layout *layout, const exvi_young_end *end, uint64_t limit_ns)
+void exvi_early_ended(const exvi_layout *layout, const exvi_early_end *end, uint64_t limit_ns)
 {
     if (!end->carried)
         smooth(&young.ns[end->generation], end->ns);

@@ -1,5 +1,5 @@
 /*
- * young: what collections of generation 0 and 1 take by themselves, and a generation 1 that does not get long.
+ * early: what collections of generation 0 and 1 take by themselves, and a generation 1 that does not get long.
  *
  * CPython collects generation 1 after so many collections of generation 0, however many objects have survived them.
  * Where they lie scattered in a large heap, each of its passes over them is a cache miss an object, and the stop is
@@ -14,15 +14,15 @@
  * objects, more while a snapshot is up, which makes it several times as long. And not where the program's thresholds
  * put full collections off.
  */
-#ifndef EXVI_YOUNG_H
-#define EXVI_YOUNG_H
+#ifndef EXVI_EARLY_H
+#define EXVI_EARLY_H
 
 #include "layout.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef struct exvi_young_end {
+typedef struct exvi_early_end {
     int generation;        /* 0 or 1 */
     uint64_t ns;           /* from beginning to end */
     uint64_t found;        /* unreachable objects */
@@ -30,17 +30,17 @@ typedef struct exvi_young_end {
     uint64_t old;          /* objects in the oldest list, about */
     bool in_flight;        /* a snapshot is searched, or what was found in it reclaimed */
     bool may_hurry;        /* the next generation 1 may come sooner than CPython's threshold says */
-} exvi_young_end;
+} exvi_early_end;
 
 /* Called where any collection begins, and where one of generation 0 or 1 has ended, in gc.callbacks. `limit_ns` is
  * for generation 1. */
-void exvi_young_began(const exvi_layout *layout, int generation);
-void exvi_young_ended(const exvi_layout *layout, const exvi_young_end *end, uint64_t limit_ns);
+void exvi_early_began(const exvi_layout *layout, int generation);
+void exvi_early_ended(const exvi_layout *layout, const exvi_early_end *end, uint64_t limit_ns);
 
 /* What one takes without candidates, smoothed, in nanoseconds. */
-uint64_t exvi_young_ns(int generation);
+uint64_t exvi_early_ns(int generation);
 
 /* Installed anew: nothing is known. */
-void exvi_young_reset(void);
+void exvi_early_reset(void);
 
 #endif

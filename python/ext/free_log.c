@@ -1,5 +1,5 @@
 /*
- * stale: see stale.h.
+ * free_log: see free_log.h.
  *
  * Bits lie in tables of 256 KiB, each for 32 MiB of address space, made when the first block in it is freed; pages of
  * a table are resident only where blocks were freed. A bit is set by a plain store into its byte: the GIL orders the
@@ -9,7 +9,7 @@
  * Where somebody stands above us when we stop, our functions stay in the chain and only pass on; `stranded` remembers
  * it.
  */
-#include "stale.h"
+#include "free_log.h"
 
 #include "layout.h"
 
@@ -131,7 +131,7 @@ static bool enter_chain(void)
 
 /* An interpreter with a GIL of its own frees while we, under ours, begin and end: it might be about to write a record.
  * The main interpreter is the oldest, so the last of the list. */
-bool exvi_stale_is_alone(void)
+bool exvi_free_log_is_alone(void)
 {
     return EXVI_LAYOUT_ONE_GIL || PyInterpreterState_Head() == PyInterpreterState_Main();
 }
@@ -147,23 +147,23 @@ static void drop_records(void)
     watch.directory = NULL;
 }
 
-bool exvi_stale_start(void)
+bool exvi_free_log_start(void)
 {
     watch.lost = false;
-    if (!exvi_stale_is_alone())
+    if (!exvi_free_log_is_alone())
         return false;
     drop_records();
     watch.directory = exvi_map(sizeof *watch.directory, exvi_page_size());
     if (!watch.directory)
         return false;
     watch.observing = enter_chain();
-    if (watch.observing && exvi_stale_accurate())
+    if (watch.observing && exvi_free_log_accurate())
         return true;
-    exvi_stale_stop();
+    exvi_free_log_stop();
     return false;
 }
 
-void exvi_stale_stop(void)
+void exvi_free_log_stop(void)
 {
     watch.observing = false;
     if (is_outermost()) {
@@ -172,18 +172,18 @@ void exvi_stale_stop(void)
     } else if (watch.own.free) {
         watch.stranded = true;
     }
-    if (exvi_stale_is_alone())
+    if (exvi_free_log_is_alone())
         drop_records();
 }
 
-bool exvi_stale_accurate(void)
+bool exvi_free_log_accurate(void)
 {
     void *block;
     const void *seen = watch.observing ? freed_address(&block) : NULL;
     return seen && seen == block && !watch.lost;
 }
 
-bool exvi_stale_is_freed(const void *block)
+bool exvi_free_log_is_freed(const void *block)
 {
     uintptr_t address = (uintptr_t)block;
     const uint8_t *table = atomic_load(&watch.directory->table[region_of(address)]);
@@ -217,16 +217,16 @@ static PyObject *new_instance(bool with_dict)
 static bool dies_where_expected(PyObject *object, size_t before)
 {
     const char *block = (const char *)object - before;
-    bool expected = object && exvi_layout_before(Py_TYPE(object)) == before && exvi_stale_start();
+    bool expected = object && exvi_layout_before(Py_TYPE(object)) == before && exvi_free_log_start();
     Py_XDECREF(object);
     if (!expected)
         return false;
-    expected = exvi_stale_is_freed(block);
-    exvi_stale_stop();
+    expected = exvi_free_log_is_freed(block);
+    exvi_free_log_stop();
     return expected;
 }
 
-bool exvi_stale_probe(exvi_report *report)
+bool exvi_free_log_probe(exvi_report *report)
 {
     bool plain = dies_where_expected(new_instance(false), 16);
     bool with_dict = dies_where_expected(new_instance(true), 32);
