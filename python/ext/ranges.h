@@ -30,8 +30,8 @@ bool exvi_ranges_close(void);
 /* How many objects were put into ranges that are closed and not taken, those that died since included. */
 size_t exvi_ranges_left(void);
 
-/* Join ranges to generation 0, at least one if there is any, of so many objects together. Returns how many of these have
- * not died. */
+/* Join ranges to generation 0, at least one if there is any, of so many objects together. Returns how many of these
+ * have not died. */
 size_t exvi_ranges_take(size_t most);
 
 /* Objects that still wait stay where they are, as any other. */

@@ -46,8 +46,9 @@ static void step(Py_ssize_t births)
 {
     uint64_t now = exvi_clock_ns();
     uint64_t ns = now - turn.stepped_ns;
+    ns = ns > turn.own_ns ? ns - turn.own_ns : 0;
     if (turn.stepped_ns != 0)
-        exvi_pace_step(&turn.pace, births > 0 ? (uint64_t)births : 0, turn.rounds, ns > turn.own_ns ? ns - turn.own_ns : 0);
+        exvi_pace_step(&turn.pace, births > 0 ? (uint64_t)births : 0, turn.rounds, ns);
     turn.stepped_ns = now;
     turn.rounds = turn.own_ns = 0;
 }
