@@ -86,8 +86,9 @@ uint64_t exvi_reclaim_child_ns(void);
  * one. False: all that was not landed is dropped, *why says why. */
 bool exvi_reclaim_land(uint64_t ns, exvi_fallback *why);
 
-/* LANDING and FREEING: candidates in ranges that are left, and a young collection that begins: move so many of them into generation 0, and
- * at least a range. Returns how many. False in *whole: they cannot be told from others any more and were dropped. */
+/* LANDING and FREEING: candidates in ranges that are left, and a young collection that begins: move so many of them
+ * into generation 0, and at least a range. Returns how many. False in *whole: they cannot be told from others any more
+ * and were dropped. */
 size_t exvi_reclaim_left(void);
 size_t exvi_reclaim_bring(size_t most, bool *whole);
 
