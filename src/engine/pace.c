@@ -37,7 +37,7 @@ bool exvi_is_due(const exvi_due *due)
 void exvi_pace_init(exvi_pace *pace, uint64_t budget_ns, unsigned processors)
 {
     *pace = (exvi_pace){
-        .budget_ns = budget_ns, .alone = processors < 2, .scan_ns = 100, .search_ns = 150, .free_ns = 500,
+        .budget_ns = budget_ns, .alone = processors < 2, .scan_ns = 100, .search_ns = 200, .free_ns = 500,
         .share = processors < 2 ? 0 : 1, .round_ns = 1e6, .round_births = 1,
         .ramp = FIRST_PORTION,
     };
@@ -110,7 +110,7 @@ uint64_t exvi_pace_wait_ns(exvi_pace *pace, uint64_t child_ns, uint64_t now_ns)
 {
     pace->unseen += pace->round_births;
     double to_do_ns = pace->expected_ns - (double)child_ns;
-    if (to_do_ns < pace->expected_ns / 10)
+    if (to_do_ns <= 0)
         to_do_ns = pace->expected_ns / 10; /* it takes longer than expected */
     double rounds = bounded((pace->runway - pace->births - pace->unseen) / pace->round_births, 1, 1e9);
     double by_itself_ns = pace->round_ns * share_so_far(pace, child_ns, now_ns);
