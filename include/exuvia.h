@@ -197,11 +197,19 @@ EXV_API void *exv_weakref_incref(exv_weakref *ref);
 #define EXV_GENERATIONS 3
 
 /** Find and free the reference cycles of `generation` and the younger ones (0, 1 or
- *  2; any other number stops the program). Returns the number of unreachable objects found, the uncollectable ones
- *  included. 0 if a collection is running already (a destructor called it). */
+ *  2; any other number stops the program). Returns the number of unreachable objects
+ *  found, the uncollectable ones included. 0 if a collection is running already (a
+ *  destructor called it). Everything of these generations that was dead before the call
+ *  is gone after it, but what finalizers keep. A full collection therefore ends one that
+ *  is in flight in the background: what its child has found is freed, and counted here; a
+ *  child that is still searching is ended. exv_collect_wait() then tells of what earlier
+ *  steps had found. Younger generations leave a flight alone. */
 EXV_API size_t exv_collect(exv_heap *heap, int generation);
 
-/** Automatic collection on (the default) or off. */
+/** Automatic collection on (the default) or off. Off, nothing is collected but by exv_collect(), exv_collect_start()
+ *  with exv_collect_poll() or exv_collect_wait(), exv_idle() and exv_heap_free(): a collection that is in flight is not
+ *  called off, but allocations and exv_poll() only take leave of its child then, and free nothing before one of these
+ *  calls or exv_gc_enable(). */
 EXV_API void exv_gc_enable(exv_heap *heap);
 EXV_API void exv_gc_disable(exv_heap *heap);
 EXV_API bool exv_gc_is_enabled(const exv_heap *heap);
@@ -277,14 +285,22 @@ EXV_API unsigned exv_gc_get_debug(const exv_heap *heap);
 
 /** Start a full collection: the heap is searched in a copy-on-write child while the
  *  program goes on. EXV_BUSY when one is in flight; EXV_UNSUPPORTED when no child
- *  could be made (exv_telemetry counts the reason): exv_collect() still works. */
+ *  could be made (exv_telemetry counts the reason): exv_collect() still works.
+ *
+ *  While it is in flight all of the library may be used. Allocations of tracked objects,
+ *  exv_poll() and exv_idle() free its garbage in small steps, unless exv_gc_disable() is
+ *  in force; younger generations are collected as ever; exv_collect(heap, 2) ends it. A
+ *  process forked meanwhile knows nothing of the flight but what was proven dead before:
+ *  that it clears at its next of these calls. When this process ends or replaces itself
+ *  with exec, the child ends too. */
 EXV_API exv_status exv_collect_start(exv_heap *heap);
 
 /** What a poll or wait answers. */
 typedef enum exv_progress {
     EXV_IDLE,    /**< nothing in flight */
     EXV_FLIGHT,  /**< the child is searching, or garbage is still being freed */
-    EXV_FINISHED /**< this call finished the collection */
+    EXV_FINISHED /**< this call finished the collection; or another did, and none had said so of
+                      what exv_collect_start() began */
 } exv_progress;
 
 /** Go on with the collection in flight: free a batch of proven garbage within the
@@ -358,6 +374,8 @@ typedef struct exv_telemetry {
     uint64_t pause_max_ns;
     uint64_t pause_bucket[EXV_PAUSE_BUCKETS];
     uint64_t reasons[EXV_REASONS];   /**< indexed by exv_reason */
+    bool in_flight;                  /**< a collection in the background is in progress: exv_collect_poll() has work */
+    bool searching;                  /**< and its child has not answered yet */
 } exv_telemetry;
 EXV_API void exv_get_telemetry(const exv_heap *heap, exv_telemetry *telemetry);
 EXV_API const char *exv_reason_name(exv_reason reason);

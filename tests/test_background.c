@@ -2,6 +2,7 @@
  * test_background: a full collection whose search runs in a snapshot, while the program goes on.
  */
 #include "nodes.h"
+#include "child.h"
 #include "object.h"
 #include "platform.h"
 
@@ -196,7 +197,8 @@ static void test_released_and_tracked_again(void **state)
     exv_list_clear(garbage);
 }
 
-/* A full collection in place, when part of the garbage is in the midst of being cleared: each takes its own. */
+/* A full collection in place, when part of the garbage is in the midst of being cleared: nothing that was dead before is
+ * left after it, and each tells of its own. */
 static void test_collection_in_place_meanwhile(void **state)
 {
     exv_heap *heap = *state;
@@ -208,11 +210,85 @@ static void test_collection_in_place_meanwhile(void **state)
     land(heap);
     for (int i = 0; i < 3; i++)
         assert_int_equal(exv_collect_poll(heap, NULL), EXV_FLIGHT);
+    node *later = new_ring(heap, &node_type, 7, 0);
+    exv_decref(later);
     size_t in_place = exv_collect(heap, 2), found = 0;
     assert_sound(heap);
+    assert_int_equal(live_objects(heap), before);
+    assert_false(heap->flight.active);
     assert_int_equal(exv_collect_wait(heap, UINT64_MAX, &found), EXV_FINISHED);
     assert_true(in_place > 0 && found > 0);
-    assert_int_equal(in_place + found, MANY);
+    assert_int_equal(in_place + found, MANY + 7);
+    assert_int_equal(exv_collect_wait(heap, 0, &found), EXV_IDLE);
+}
+
+/* The same while the child is searching still: it is ended. */
+static void test_collection_in_place_before_the_answer(void **state)
+{
+    exv_heap *heap = *state;
+    size_t before = live_objects(heap), found = 77;
+    drop_rings(heap, 10, 10);
+    start(heap);
+    exv_telemetry telemetry;
+    exv_get_telemetry(heap, &telemetry);
+    assert_true(telemetry.in_flight);
+    assert_int_equal(exv_collect(heap, 1), 0); /* a younger generation leaves it alone */
+    assert_true(heap->flight.active);
+    assert_int_equal(exv_collect(heap, 2), 100);
+    assert_int_equal(live_objects(heap), before);
+    exv_get_telemetry(heap, &telemetry);
+    assert_false(telemetry.in_flight);
+    assert_int_equal(exv_collect_wait(heap, UINT64_MAX, &found), EXV_FINISHED);
+    assert_int_equal(found, 0);
+    assert_int_equal(exv_collect_poll(heap, NULL), EXV_IDLE);
+}
+
+/* What exv_collect_start() began is told of once, whoever ended it. */
+static void test_result_of_a_flight_that_allocations_ended(void **state)
+{
+    exv_heap *heap = *state;
+    for (int by_poll = 0; by_poll < 2; by_poll++) {
+        drop_rings(heap, 10, 10);
+        start(heap);
+        land(heap);
+        while (heap->flight.active)
+            exv_decref(new_node(heap, &node_type, 0));
+        size_t found = 77;
+        exv_progress end = by_poll ? exv_collect_poll(heap, &found) : exv_collect_wait(heap, UINT64_MAX, &found);
+        assert_int_equal(end, EXV_FINISHED);
+        assert_int_equal(found, 100);
+        assert_int_equal(exv_collect_wait(heap, UINT64_MAX, &found), EXV_IDLE);
+    }
+    drop_rings(heap, 10, 10); /* nobody asks how this one ended: the next one is not taken for it */
+    start(heap);
+    land(heap);
+    exv_poll(heap);
+    assert_false(heap->flight.active);
+    drop_rings(heap, 1, 3);
+    start(heap);
+    assert_int_equal(finish(heap), 3);
+}
+
+/* Disabled, the program frees what a flight found when it says so, and not at an allocation. */
+static void test_disabled_in_flight(void **state)
+{
+    exv_heap *heap = *state;
+    size_t before = live_objects(heap);
+    exv_telemetry telemetry;
+    drop_rings(heap, 10, 10);
+    start(heap);
+    exv_gc_disable(heap);
+    exvi_child_await(heap->flight.snapshot.pid);
+    exv_get_telemetry(heap, &telemetry);
+    assert_true(telemetry.in_flight && !telemetry.searching);
+    for (int i = 0; i < 3000; i++)
+        exv_decref(new_node(heap, &node_type, 0));
+    exv_poll(heap);
+    assert_true(heap->flight.active && heap->flight.snapshot.pid == 0); /* the child is gone */
+    assert_int_equal(live_objects(heap), before + 100);
+    exv_gc_enable(heap);
+    exv_poll(heap);
+    assert_false(heap->flight.active);
     assert_int_equal(live_objects(heap), before);
 }
 
@@ -517,6 +593,9 @@ int main(void)
         heap_test(test_collapse),
 #endif
         heap_test(test_collection_in_place_meanwhile),
+        heap_test(test_collection_in_place_before_the_answer),
+        heap_test(test_result_of_a_flight_that_allocations_ended),
+        heap_test(test_disabled_in_flight),
         heap_test(test_goes_on_by_itself),
         heap_test(test_revived_through_a_weak_reference),
         heap_test(test_freed_and_used_again),

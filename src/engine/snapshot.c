@@ -144,6 +144,17 @@ static bool is_forked(const exvi_snapshot *snapshot)
     return snapshot->owner != exvi_own_pid();
 }
 
+bool exvi_snapshot_is_ours(const exvi_snapshot *snapshot)
+{
+    return !is_forked(snapshot);
+}
+
+bool exvi_snapshot_is_searching(const exvi_snapshot *snapshot)
+{
+    return snapshot->flight == EXVI_FLIGHT_RUNNING && !is_forked(snapshot) &&
+           atomic_load(&snapshot->answer->state) == EXVI_ANSWER_NONE;
+}
+
 /* Told and killed: a parent that has changed its user since may not kill. */
 static void stop_child(exvi_snapshot *snapshot)
 {

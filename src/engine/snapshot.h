@@ -81,6 +81,10 @@ exv_status exvi_snapshot_start(exvi_snapshot *snapshot, exvi_search_fn *search, 
  * has taken it down, which for each GB of small pages takes some milliseconds beside the program. */
 exvi_flight exvi_snapshot_poll(exvi_snapshot *snapshot);
 
+/* Without changing anything: was it started by this process; and has its child still to answer? */
+bool exvi_snapshot_is_ours(const exvi_snapshot *snapshot);
+bool exvi_snapshot_is_searching(const exvi_snapshot *snapshot);
+
 /* The same after waiting, at most timeout_ns (UINT64_MAX: until the child has ended). */
 exvi_flight exvi_snapshot_wait(exvi_snapshot *snapshot, uint64_t timeout_ns);
 

@@ -79,6 +79,7 @@ exv_status exvi_background_start(exv_heap *heap)
     exvi_generation_reset(&heap->generations, EXVI_OLDEST);
     heap->generations.long_lived_pending = 0;
     flight->active = true;
+    flight->asked = false;
     flight->taken = 0;
     return EXV_OK;
 }
@@ -131,6 +132,14 @@ static void give_back(exvi_background *flight)
         exvi_unmap(flight->doomed.object, flight->doomed.room * sizeof(void *));
     flight->doomed = (exvi_doomed){0};
     flight->active = false;
+}
+
+/* It ended in whatever call: who began it will be told. */
+static void keep_result(exvi_background *flight, size_t found)
+{
+    flight->untold = flight->untold || flight->asked;
+    flight->untold_found = flight->asked ? found : flight->untold_found;
+    flight->asked = false;
 }
 
 static void finish(exv_heap *heap)
@@ -208,6 +217,8 @@ exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found)
         result = fall_back(heap);
     }
     heap->collector.running = false;
+    if (done)
+        keep_result(flight, result);
     if (done && found)
         *found = result;
     return done ? EXV_FINISHED : EXV_FLIGHT;
@@ -221,24 +232,83 @@ void exvi_background_cancel(exv_heap *heap)
     heap->collector.running = true;
     exvi_collect_clear(heap, &flight->doomed, UINT64_MAX, &flight->record);
     give_back(flight);
+    flight->asked = false;
     exvi_telemetry_reason(&heap->telemetry, EXV_REASON_CANCELLED, 1);
     exvi_collect_call_off(heap, &flight->record);
 }
 
+void exvi_background_land(exv_heap *heap)
+{
+    if (heap->flight.active)
+        (void)exvi_snapshot_poll(&heap->flight.snapshot);
+}
+
+/* True if there is still something to do in place. *found of the flight's garbage was found in this call. */
+static bool end_flight(exv_heap *heap, size_t *found)
+{
+    exvi_background *flight = &heap->flight;
+    exvi_flight state = exvi_snapshot_poll(&flight->snapshot);
+    size_t before = state == EXVI_FLIGHT_ANSWERED ? flight->record.found : 0;
+    if (flight->asked) {
+        flight->untold = true;
+        flight->untold_found = before; /* each object is told of once */
+        flight->asked = false;
+    }
+    if (state != EXVI_FLIGHT_RUNNING) {
+        exvi_background_step(heap, true, found);
+        *found -= before;
+    }
+    exvi_background_cancel(heap);       /* that one, or another that a listener began */
+    return state != EXVI_FLIGHT_FAILED; /* else that was a collection in place */
+}
+
+size_t exvi_collect_now(exv_heap *heap)
+{
+    size_t found = 0;
+    if (heap->collector.running)
+        return 0;
+    if (!heap->flight.active || end_flight(heap, &found))
+        found += exvi_collect_generation(heap, EXVI_OLDEST);
+    return found;
+}
+
 /* --------------------------------------------------------------- public */
+
+size_t exv_collect(exv_heap *heap, int generation)
+{
+    if (generation < 0 || generation > EXVI_OLDEST)
+        exvi_die(__func__, "generation %d does not exist: give 0, 1 or 2", generation);
+    exvi_heap_enter(heap, __func__);
+    size_t found = generation == EXVI_OLDEST ? exvi_collect_now(heap) : exvi_collect_generation(heap, generation);
+    exvi_heap_leave(heap);
+    return found;
+}
 
 exv_status exv_collect_start(exv_heap *heap)
 {
     exvi_heap_enter(heap, __func__);
     exv_status status = exvi_background_start(heap);
+    if (status == EXV_OK) {
+        heap->flight.asked = true;
+        heap->flight.untold = false;
+    }
     exvi_heap_leave(heap);
     return status;
+}
+
+/* The end of a collection that was asked for, if it has come and nobody knows. */
+static bool tell(const exv_heap *heap, size_t *found)
+{
+    if (heap->flight.untold && found)
+        *found = heap->flight.untold_found;
+    return heap->flight.untold;
 }
 
 exv_progress exv_collect_poll(exv_heap *heap, size_t *found)
 {
     exvi_heap_enter(heap, __func__);
-    exv_progress progress = exvi_background_step(heap, false, found);
+    exv_progress progress = tell(heap, found) ? EXV_FINISHED : exvi_background_step(heap, false, found);
+    heap->flight.untold = false;
     exvi_heap_leave(heap);
     return progress;
 }
@@ -247,10 +317,13 @@ exv_progress exv_collect_wait(exv_heap *heap, uint64_t timeout_ns, size_t *found
 {
     exvi_heap_enter(heap, __func__);
     exvi_background *flight = &heap->flight;
-    exv_progress progress = EXV_IDLE;
-    if (flight->active && !heap->collector.running)
-        (void)exvi_snapshot_wait(&flight->snapshot, timeout_ns);
-    progress = exvi_background_step(heap, true, found);
+    exv_progress progress = EXV_FINISHED;
+    if (!tell(heap, found)) {
+        if (flight->active && !heap->collector.running)
+            (void)exvi_snapshot_wait(&flight->snapshot, timeout_ns);
+        progress = exvi_background_step(heap, true, found);
+    }
+    flight->untold = false;
     exvi_heap_leave(heap);
     return progress;
 }

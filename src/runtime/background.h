@@ -22,12 +22,22 @@ typedef struct exvi_background {
     size_t taken;         /* words of the answer that were proven or dropped */
     exvi_doomed doomed;   /* of the batch at hand */
     exv_record record;
+    bool asked;           /* exv_collect_start() began it */
+    bool untold;          /* one that it began is over, and poll or wait have not said so */
+    size_t untold_found;
 } exvi_background;
 
 exv_status exvi_background_start(exv_heap *heap);
 
 /* One step, about as long as the pause budget allows; all that is left with `whole`. */
 exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found);
+
+/* A full collection in place. What a flight has found is freed, too, and a child that is searching still is ended, so
+ * that nothing is left of what was dead before. */
+size_t exvi_collect_now(exv_heap *heap);
+
+/* Take leave of a child that has answered; nothing is freed. */
+void exvi_background_land(exv_heap *heap);
 
 /* Give up a flight: candidates are forgotten, doomed objects are cleared. */
 void exvi_background_cancel(exv_heap *heap);

@@ -6,6 +6,7 @@
  */
 #include "collect.h"
 
+#include "error.h"
 #include "object.h"
 #include "platform.h"
 #include "telemetry.h"
@@ -94,6 +95,7 @@ static bool search(exv_heap *heap, set *s, size_t expected)
     if (exvi_cycle_find(&heap->collector.cycle, &graph) == EXVI_CYCLE_DONE)
         return true;
     exvi_telemetry_reason(&heap->telemetry, EXV_REASON_SCAN_MEMORY, 1);
+    exvi_no_memory(heap);
     return false;
 }
 
@@ -410,16 +412,6 @@ void exvi_collect_batch(exv_heap *heap, void **candidates, size_t count, exvi_do
     record->free_ns += exvi_clock_ns() - proven;
     record->stale += count - unreachable;
     drop_large_scratch(&heap->collector);
-}
-
-size_t exv_collect(exv_heap *heap, int generation)
-{
-    if (generation < 0 || generation > EXVI_OLDEST)
-        exvi_die(__func__, "generation %d does not exist: give 0, 1 or 2", generation);
-    exvi_heap_enter(heap, __func__);
-    size_t found = exvi_collect_generation(heap, generation);
-    exvi_heap_leave(heap);
-    return found;
 }
 
 /* --------------------------------------------------------- begin and end */

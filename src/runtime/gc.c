@@ -66,6 +66,8 @@ exv_list *exv_gc_get_garbage(exv_heap *heap)
 void exv_get_telemetry(const exv_heap *heap, exv_telemetry *telemetry)
 {
     *telemetry = heap->telemetry;
+    telemetry->in_flight = heap->flight.active && exvi_snapshot_is_ours(&heap->flight.snapshot);
+    telemetry->searching = telemetry->in_flight && exvi_snapshot_is_searching(&heap->flight.snapshot);
 }
 
 void exv_set_listener(exv_heap *heap, exv_listener_fn *listener, void *arg)

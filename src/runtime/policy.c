@@ -118,7 +118,7 @@ static void do_slow_conditions(exv_heap *heap)
 {
     uint64_t now = exvi_clock_ns();
     if (pressure_is_due(heap, now))
-        exvi_collect_generation(heap, EXVI_OLDEST);
+        exvi_collect_now(heap);
     else if (interval_is_over(&heap->schedule, now) || bytes_are_over(heap))
         collect_fully(heap);
 }
@@ -145,9 +145,11 @@ void exvi_policy_step(exv_heap *heap)
     }
     if (heap->collector.running)
         return;
-    exvi_background_step(heap, false, NULL);
-    if (!heap->collector.enabled)
+    if (!heap->collector.enabled) {
+        exvi_background_land(heap);
         return;
+    }
+    exvi_background_step(heap, false, NULL);
     if (slow)
         do_slow_conditions(heap);
     do_counts(heap);
@@ -162,7 +164,7 @@ bool exvi_policy_rescue(exv_heap *heap)
 {
     if (!heap->collector.enabled || heap->collector.running || nothing_new(heap))
         return false;
-    return exvi_collect_generation(heap, EXVI_OLDEST) > 0;
+    return exvi_collect_now(heap) > 0;
 }
 
 /* --------------------------------------------------------------- public */
@@ -181,11 +183,12 @@ void exv_set_policy(exv_heap *heap, const exv_policy *policy)
 void exv_poll(exv_heap *heap)
 {
     exvi_heap_enter(heap, __func__);
-    if (!heap->collector.running) {
+    if (!heap->collector.running && heap->collector.enabled) {
         if (heap->flight.active)
             exvi_background_step(heap, false, NULL);
-        if (heap->collector.enabled)
-            do_slow_conditions(heap);
+        do_slow_conditions(heap);
+    } else {
+        exvi_background_land(heap);
     }
     exvi_heap_leave(heap);
 }
