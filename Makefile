@@ -15,6 +15,7 @@ help:
 	@echo 'make test-programs         programs from PyPI with their own tests, plain and under Exuvia [ARGS: names]'
 	@echo 'make test-page             the page of the pause benchmark, looked at in a headless browser'
 	@echo 'make bench-pyperformance   a dozen programs of pyperformance, plain and with Exuvia installed'
+	@echo 'make bench-loads           kinds of load under stock and Exuvia: worse on any? [ARGS: --quick, --loads, --sizes ...]'
 	@echo 'make soak SECONDS=180      mixed work for so long under Exuvia and stock: memory flat, nothing lost or left'
 	@echo 'make bench                 measure against other allocators, a collector and CPython'
 	@echo 'make install PREFIX=DIR    header, libraries, pkg-config and CMake packages [$(PREFIX)]'
@@ -66,6 +67,12 @@ bench-pyperformance:
 	@ninja -C $(BUILD)/release src/libexuvia.a
 	@tools/bench-pyperformance $(BUILD)/release $(BUILD)/pyperformance $(PYTHON) $(ARGS)
 
+bench-loads:
+	@tools/setup build python
+	@tools/configure $(BUILD)/release -Dtests=disabled -Dexamples=false --buildtype=release
+	@ninja -C $(BUILD)/release src/libexuvia.a
+	@tools/bench-loads $(BUILD)/release $(BUILD)/loads $(PYTHON) $(ARGS)
+
 soak:
 	@tools/setup build test python
 	@tools/configure $(BUILD)/main
@@ -116,4 +123,4 @@ install:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: help demo test test-cpython test-matrix test-programs test-page bench-pyperformance soak stress sanitize valgrind fuzz bench docs install clean
+.PHONY: help demo test test-cpython test-matrix test-programs test-page bench-pyperformance bench-loads soak stress sanitize valgrind fuzz bench docs install clean

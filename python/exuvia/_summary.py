@@ -87,17 +87,18 @@ def needed_width(table: Table) -> int:
     return 1 + sum(3 + max(len(row[place]) for row in cells) for place in range(len(table.columns)))
 
 
-def show(stats: Stats, file: TextIO) -> None:
+def draw(tables: list[Table], file: TextIO) -> None:
+    """By rich on a terminal that is wide enough, plainly elsewhere."""
     try:
         if not file.isatty():
             raise ImportError
         from rich.console import Console
         from rich.table import Table as RichTable
     except ImportError:
-        print("\n".join(plain(table) for table in tables(stats)), file=file)
+        print("\n".join(plain(table) for table in tables), file=file)
         return
     console = Console(file=file)
-    for table in tables(stats):
+    for table in tables:
         drawn = RichTable(title=table.title, title_justify="left", show_header=any(table.columns))
         for place, name in enumerate(table.columns):
             drawn.add_column(name, justify="left" if place < table.words else "right", no_wrap=True)
@@ -107,3 +108,7 @@ def show(stats: Stats, file: TextIO) -> None:
             console.print(drawn)
         else:
             print(plain(table), file=file)
+
+
+def show(stats: Stats, file: TextIO) -> None:
+    draw(tables(stats), file)

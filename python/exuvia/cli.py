@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Callable
+from typing import Any, Callable, Iterable
 
 FEWEST_OBJECTS = 1000
 MOST_OBJECTS = 10**10
@@ -41,14 +41,40 @@ def _objects(text: str) -> int:
     return int(value)
 
 
+def _names(text: str, known: Iterable[str]) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+    return list(dict.fromkeys(names))
+
+
 def _configurations(text: str) -> list[str]:
     from exuvia.bench.pause import CONFIGURATIONS
 
-    names = text.split(",")
-    for name in names:
-        if name not in CONFIGURATIONS:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(CONFIGURATIONS)}")
-    return names
+    return _names(text, CONFIGURATIONS)
+
+
+def _loads(text: str) -> list[str]:
+    from exuvia.bench.loads.kinds import KINDS
+
+    return _names(text, KINDS)
+
+
+def _load_configurations(text: str) -> list[str]:
+    from exuvia.bench.loads.kinds import CONFIGURATIONS
+
+    return sorted(_names(text, CONFIGURATIONS), key=CONFIGURATIONS.index)
+
+
+def _sizes(text: str) -> list[int]:
+    return [_objects(word) for word in text.split(",")]
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"a number from 1 to 100, not {text!r}")
+    return int(text)
 
 
 def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -82,6 +108,43 @@ def _add_pause(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
                        help="which of stock, exuvia, freeze, disable, with commas between (all)")
 
 
+def _add_loads(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    loads = kinds.add_parser("loads", help="whether it is worse than stock on any kind of load",
+                             description="Many kinds of load, a fixed number of requests each, under stock "
+                                         "collection, Exuvia, gc.freeze() and gc.disable() in turn; at the end a "
+                                         "verdict for each load. All of it takes many hours: --quick, or ask for less.")
+    loads.add_argument("--quick", action="store_true",
+                       help="the smallest size, one seed, one pair, stock and Exuvia: some minutes, a rough answer")
+    loads.add_argument("--loads", type=_loads, metavar="NAMES", help="some of them, with commas between (all)")
+    loads.add_argument("--sizes", type=_sizes, metavar="N,N", help="live objects (3e5,2e6,1e7)")
+    loads.add_argument("--seeds", type=_count, metavar="N", help="rates, lifetimes and shapes are drawn so often (3)")
+    loads.add_argument("--pairs", type=_count, metavar="N", help="measurements of each, in turn (3)")
+    loads.add_argument("--configurations", type=_load_configurations, metavar="NAMES",
+                       help="which of stock, exuvia, freeze, disable (all)")
+    loads.add_argument("--limit", action="store_true",
+                       help="also in a control group with a fifth more memory than stock's peak; as root")
+    loads.add_argument("--check", action="store_true",
+                       help="status 1 if a bound that does not depend on the clock is passed: memory, dead objects "
+                            "that wait, fallbacks, out-of-memory events")
+    loads.add_argument("--json", metavar="FILE", help="every run's numbers, written as each ends")
+    loads.add_argument("--resume", action="store_true", help="measure only what the file of --json does not have yet")
+    loads.add_argument("--html", metavar="FILE", help="a page with latency and memory over time; needs the extra "
+                                                      "`report`")
+
+
+def _measure_loads(options: argparse.Namespace) -> None:
+    from exuvia.bench.loads import command, matrix
+
+    usual = matrix.Wanted()
+    if options.quick:
+        usual = usual._replace(sizes=usual.sizes[:1], seeds=1, pairs=1, configurations=usual.configurations[:2])
+    given = {name: getattr(options, name) for name in ("loads", "sizes", "seeds", "pairs", "configurations")}
+    asked: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
+                             for name, value in given.items() if value}
+    wanted = usual._replace(limit=options.limit, **asked)
+    command.main(wanted, options.json, options.html, options.resume, options.check)
+
+
 def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     """The whole, and the one of `run`."""
     import exuvia
@@ -95,8 +158,9 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
                         description="Every check of this interpreter and this system: ok, or what is missing and what "
                                     "happens then. Status 1: Exuvia cannot be installed here.")
     bench = commands.add_parser("bench", help="measure")
-    kinds = bench.add_subparsers(dest="kind", required=True, metavar="pause | costs")
+    kinds = bench.add_subparsers(dest="kind", required=True, metavar="pause | costs | loads")
     _add_pause(kinds)
+    _add_loads(kinds)
     costs = kinds.add_parser("costs", help="import, installation, and the pages of a forked worker",
                              description="What Exuvia costs besides its stops: the time of import and installation, "
                                          "and how much a full collection writes in a forked worker, beside stock's.")
@@ -153,6 +217,8 @@ def main(arguments: list[str] | None = None) -> None:
         from exuvia.bench import costs
 
         costs.main(options.objects, options.json)
+    elif options.kind == "loads":
+        _measure_loads(options)
     else:
         from exuvia.bench import pause
 
