@@ -81,6 +81,62 @@ for size in (MB, 2 * MB):
 """)
 
 
+def test_lone_halves(python):
+    """Every other arena is freed: no huge page is free as a whole. All but a few go back all the same, are used again
+    before anything else, and are huge pages then."""
+    python.program(ALLOCATOR + """
+def huge():
+    with open('/proc/self/smaps_rollup') as file:
+        return next(int(line.split()[1]) for line in file if line.startswith('AnonHugePages')) * 1024
+def fill(count):
+    starts = [alloc(allocator.context, MB) for _ in range(count)]
+    for start in starts:
+        ctypes.memset(start, 1, MB)
+    return starts
+starts = sorted(fill(256))
+full, whole = resident(), huge()
+freed = starts[::2] if starts[0] % (2 * MB) == 0 else starts[1::2]
+for start in freed:
+    ctypes.memset(start, 1, MB)
+    free(allocator.context, start, MB)
+assert full - resident() > 115 * MB, (full - resident()) // MB
+for start in starts:
+    if start not in freed:
+        assert ctypes.string_at(start, 4) == ctypes.string_at(start + MB - 4, 4) == b'\\1\\1\\1\\1'
+again = fill(len(freed))
+assert len(set(again) & set(freed)) > 120
+for start in starts:
+    if start not in freed or start in again:
+        assert ctypes.string_at(start, 1) == b'\\1'
+rest = [start for start in starts if start not in freed] + again
+grown = fill(64)
+for start in grown + rest:
+    free(allocator.context, start, MB)
+assert resident() < full - 200 * MB
+""")
+
+
+def test_large_heap_shrinks(python):
+    """What was a small share of a large heap in lone halves is a large one of what is left."""
+    python.program(ALLOCATOR + """
+before = resident()
+starts = sorted(alloc(allocator.context, MB) for _ in range(640))
+for start in starts:
+    ctypes.memset(start, 1, MB)
+pairs = {}
+for start in starts:
+    pairs.setdefault(start // (2 * MB), []).append(start)
+pairs = [pair for pair in pairs.values() if len(pair) == 2]
+for pair in pairs[:20]:                       # lone halves, few against what there is
+    free(allocator.context, pair[0], MB)
+for pair in pairs[20:]:
+    for start in pair:
+        free(allocator.context, start, MB)
+left = 640 - 20 - 2 * len(pairs[20:])
+assert resident() - before < (left + 12) * MB, ((resident() - before) // MB, left)
+""")
+
+
 @pytest.mark.parametrize("ended", ["exuvia.finish_collection()", "wait_for_answer()"])
 def test_split_pages_are_collapsed(python, ended):
     """What is written beside a search splits huge pages; afterwards, also before what it found is reclaimed, they are
