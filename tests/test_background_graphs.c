@@ -166,7 +166,7 @@ static void ringing_clear(void *self)
 /* As a large allocation does: the next birth is to look at the slow conditions. */
 static void ringing_finalize(void *self)
 {
-    exvi_policy_alarm(exv_get_heap(self));
+    exvi_generation_alarm(&exv_get_heap(self)->generations);
 }
 
 static const exv_type ringing_type = {.name = "ringing", .size = sizeof(ringing), .visit = ringing_visit,
@@ -194,7 +194,7 @@ static void test_alarm_during_a_step(void **state)
     for (int i = 0; i < 4; i++) {
         if (i == 3) { /* the last birth goes on with the flight */
             assert_int_equal(exvi_snapshot_wait(&heap->flight.snapshot, UINT64_MAX), EXVI_FLIGHT_ANSWERED);
-            exvi_policy_alarm(heap);
+            exvi_generation_alarm(&heap->generations);
         }
         births[i] = exv_new(heap, &ringing_type);
     }

@@ -3,7 +3,8 @@
  */
 #include "value_makers.h"
 
-#include "text.h"
+#include "str.h"
+#include "value.h"
 
 static void it_grows(void **state)
 {

@@ -3,7 +3,7 @@
  */
 #include "value_makers.h"
 
-#include "value.h"
+#include "need.h"
 
 #include <unistd.h>
 

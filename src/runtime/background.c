@@ -75,7 +75,7 @@ exv_status exvi_background_start(exv_heap *heap)
         return exvi_error(heap, EXV_UNSUPPORTED, "no snapshot could be made: %s",
                           exv_reason_name(flight->snapshot.reason));
     }
-    exvi_policy_note_full(heap);
+    exvi_collect_note_full(heap);
     exvi_generation_reset(&heap->generations, EXVI_OLDEST);
     heap->generations.long_lived_pending = 0;
     flight->active = true;

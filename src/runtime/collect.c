@@ -181,7 +181,7 @@ static void report(const exv_heap *heap, unsigned flag, const char *what, const 
 static void save_all(exv_heap *heap, exvi_doomed *doomed)
 {
     for (size_t i = 0; i < doomed->count; i++) {
-        (void)exv_list_append(heap->collector.garbage, doomed->object[i]);
+        heap->collector.keep(heap, doomed->object[i]);
         release(heap, doomed->object[i]);
     }
     doomed->count = 0;
@@ -238,7 +238,7 @@ static void rescue_survivors(exv_heap *heap, const exvi_doomed *doomed, exv_reco
             continue;
         report(heap, EXV_DEBUG_UNCOLLECTABLE, "uncollectable", object);
         record->uncollectable++;
-        (void)exv_list_append(heap->collector.garbage, object);
+        heap->collector.keep(heap, object);
     }
 }
 
@@ -373,6 +373,12 @@ static void find_and_act(exv_heap *heap, exv_record *record)
     exvi_collect_learn(heap, record->proof_ns, record->objects);
 }
 
+void exvi_collect_note_full(exv_heap *heap)
+{
+    heap->collector.last_full_ns = exvi_clock_ns();
+    heap->collector.last_full_bytes = exvi_blocks_allocated_bytes(&heap->blocks);
+}
+
 size_t exvi_collect_generation(exv_heap *heap, int generation)
 {
     exvi_collector *c = &heap->collector;
@@ -382,7 +388,7 @@ size_t exvi_collect_generation(exv_heap *heap, int generation)
     uint64_t start = exvi_clock_ns();
     c->running = true;
     if (generation == EXVI_OLDEST)
-        exvi_policy_note_full(heap);
+        exvi_collect_note_full(heap);
     exvi_collect_begin(heap, &record);
     find_and_act(heap, &record);
     exvi_collect_clear(heap, &c->doomed, UINT64_MAX, &record);
@@ -416,18 +422,12 @@ void exvi_collect_batch(exv_heap *heap, void **candidates, size_t count, exvi_do
 
 /* --------------------------------------------------------- begin and end */
 
-bool exvi_collector_init(exv_heap *heap)
+void exvi_collector_init(exv_heap *heap, exvi_keep_fn *keep)
 {
     heap->collector.scan_ns = 30; /* to begin with; measured from then on */
     heap->collector.free_ns = 300;
-    heap->collector.garbage = exv_list_new(heap);
-    if (!heap->collector.garbage)
-        return false;
-    exv_untrack(heap->collector.garbage);
-    exv_make_immortal(heap->collector.garbage); /* finalizers may ask for it until the heap's end */
-    heap->generations.count[0] = 0;
-    heap->collector.enabled = true;
-    return true;
+    heap->collector.last_full_ns = exvi_clock_ns();
+    heap->collector.keep = keep;
 }
 
 void exvi_collector_drop(exv_heap *heap)

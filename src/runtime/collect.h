@@ -27,6 +27,9 @@ typedef struct exvi_callback {
     void *arg;
 } exvi_callback;
 
+/* Where objects go that are unreachable and are not freed. It may fail, and then they are merely not listed. */
+typedef void exvi_keep_fn(exv_heap *heap, void *object);
+
 typedef struct exvi_collector {
     bool enabled;
     bool running;            /* a collection is in progress: no other starts */
@@ -34,12 +37,14 @@ typedef struct exvi_collector {
     exvi_cycle cycle;
     exvi_doomed doomed;      /* of the collection in place */
     size_t unreachable;      /* live objects with the flag EXVI_UNREACHABLE */
-    exv_list *garbage;
+    exvi_keep_fn *keep;
     exvi_callback *callbacks;
     size_t callback_count;
     exv_gc_stats stats[EXV_GENERATIONS];
     double scan_ns;          /* measured cost of scanning an object */
     double free_ns;          /* and of proving and freeing an unreachable one */
+    uint64_t last_full_ns;   /* start of the last full collection */
+    uint64_t last_full_bytes; /* allocated until then */
 } exvi_collector;
 
 /* Collect a generation in place. Returns what exv_collect() does. */
@@ -48,6 +53,9 @@ size_t exvi_collect_generation(exv_heap *heap, int generation);
 /* Search the oldest generation, grouped by component, for a snapshot child: nothing is changed but the scratch
  * memory of heap->collector.cycle, which holds the answer. */
 exvi_cycle_end exvi_collect_search(exv_heap *heap, bool (*stop)(void *arg), void *arg);
+
+/* A full collection starts now. */
+void exvi_collect_note_full(exv_heap *heap);
 
 /* Prove which of `count` live tracked objects are unreachable, and doom these. */
 void exvi_collect_batch(exv_heap *heap, void **candidates, size_t count, exvi_doomed *doomed, exv_record *record);
@@ -66,7 +74,7 @@ void exvi_collect_finish(exv_heap *heap, const exv_record *record);
 /* The end of one that did not take place: callbacks see a stop with nothing found. */
 void exvi_collect_call_off(exv_heap *heap, const exv_record *record);
 
-bool exvi_collector_init(exv_heap *heap); /* false: no memory */
+void exvi_collector_init(exv_heap *heap, exvi_keep_fn *keep);
 void exvi_collector_drop(exv_heap *heap);
 
 #endif

@@ -4,11 +4,16 @@
  * Invariant: the buffer holds a terminated text, "" until the first failure; text that was valid UTF-8 stays so
  * when cut. Allocates nothing: out of memory can be reported too.
  */
-#include "error.h"
+#include "exv_heap.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+const char *exv_error_message(const exv_heap *heap)
+{
+    return heap->error;
+}
 
 /* Python's name of the error; the two that Python does not know are its RuntimeError. */
 static const char *name_of(exv_status status)
@@ -68,7 +73,7 @@ exv_status exvi_error(exv_heap *heap, exv_status status, const char *format, ...
     vsnprintf(words, sizeof words, format, arguments);
     va_end(arguments);
 
-    char *error = exvi_heap_error(heap);
+    char *error = heap->error;
     snprintf(error, EXVI_ERROR_SIZE, "%s: ", name_of(status));
     size_t used = strlen(error);
     size_t fits = strnlen(words, EXVI_ERROR_SIZE - 1 - used);
@@ -89,6 +94,6 @@ void *exvi_too_large(exv_heap *heap, size_t size)
 
 exv_status exvi_no_memory(exv_heap *heap)
 {
-    snprintf(exvi_heap_error(heap), EXVI_ERROR_SIZE, "%s", name_of(EXV_NO_MEMORY));
+    snprintf(heap->error, EXVI_ERROR_SIZE, "%s", name_of(EXV_NO_MEMORY));
     return EXV_NO_MEMORY;
 }

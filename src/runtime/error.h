@@ -21,7 +21,4 @@ exv_status exvi_no_memory(exv_heap *heap) __attribute__((cold));
 /* The same for a size over EXV_MAX_SIZE, SIZE_MAX meaning one that overflowed; returns NULL. */
 void *exvi_too_large(exv_heap *heap, size_t size) __attribute__((cold));
 
-/* The buffer of EXVI_ERROR_SIZE bytes; heap.c has it. */
-char *exvi_heap_error(exv_heap *heap);
-
 #endif

@@ -1,15 +1,23 @@
 /*
- * exv_heap: what a heap consists of. Each part belongs to one file, and only that file changes it:
+ * exv_heap: what a heap consists of, and which file each part is of:
  *
- *     blocks       blocks.c       memory in size classes
- *     weakrefs     weakref.c      targets of weak references
- *     generations  generation.c   which objects a collection looks at
- *     collector    collect.c      one collection at a time
- *     flight       background.c   the collection in the background
- *     schedule     policy.c       what is due when
- *     values       value.c        singletons of the values
+ *     blocks           blocks.c       memory in size classes
+ *     generations      generation.c   which objects a collection looks at
+ *     schedule         policy.c       what is due when
+ *     deferred, depth  object.c       deaths that are put off
+ *     weakrefs         weakref.c      targets of weak references
+ *     collector        collect.c      one collection at a time
+ *     flight           background.c   the collection in the background
+ *     values           value.c        singletons, and how deep a repr is in itself
+ *     garbage          gc.c           what collections could not free
+ *     telemetry        telemetry.c    what collections cost; listener: gc.c
+ *     error            error.c        the message of the last failure
+ *     user, entries    use.c          who is inside
  *
- * Files below these (platform to snapshot) do not include this one.
+ * Others read them, and change what is a count or a switch: births and deaths count in `generations`, births the ticks
+ * of `schedule`; gc.c sets switches of `collector`, a collection ends what is deferred before it.
+ *
+ * The layers `engine` and `memory` do not include this file; of the values need.c alone does.
  */
 #ifndef EXVI_EXV_HEAP_H
 #define EXVI_EXV_HEAP_H
@@ -21,6 +29,7 @@
 #include "exuvia.h"
 #include "generation.h"
 #include "policy.h"
+#include "use.h"
 #include "value.h"
 #include "weakref.h"
 
@@ -34,6 +43,7 @@ struct exv_heap {
     exvi_collector collector;
     exvi_background flight;
     exvi_values values;
+    exv_list *garbage;
     exv_telemetry telemetry;
     exv_listener_fn *listener;
     void *listener_arg;
@@ -41,14 +51,5 @@ struct exv_heap {
     _Atomic uint64_t user;     /* checked build: the thread that is inside */
     unsigned entries;          /* checked build: how often it entered */
 };
-
-/* Mark a stretch of a public function in which no other thread may use the heap. Checked build only. */
-#ifdef EXVI_CHECKED
-void exvi_heap_enter(exv_heap *heap, const char *function);
-void exvi_heap_leave(exv_heap *heap);
-#else
-#define exvi_heap_enter(heap, function) ((void)0)
-#define exvi_heap_leave(heap) ((void)0)
-#endif
 
 #endif

@@ -20,6 +20,9 @@
 /* As the trigger: the next birth of a tracked object asks the policy, whatever the count. */
 #define EXVI_ALARM 0
 
+/* From this size on, in bytes, one allocation gives the alarm: it is as good as all the ticks of the policy. */
+#define EXVI_ALARM_SIZE ((size_t)64 << 10)
+
 typedef struct exvi_generations {
     uint32_t count[EXV_GENERATIONS];
     uint32_t threshold[EXV_GENERATIONS];
@@ -55,6 +58,12 @@ void exvi_generation_promote(exv_heap *heap, int generation);
 
 /* Set the trigger after a change of the first threshold, or of being enabled. */
 void exvi_generation_arm(exvi_generations *generations, bool enabled);
+
+/* Let the birth of the next tracked object ask the policy, whatever the count. */
+static inline void exvi_generation_alarm(exvi_generations *generations)
+{
+    generations->trigger = EXVI_ALARM;
+}
 
 /* The oldest generation, not older than `oldest`, whose collection is due by count, or -1. */
 int exvi_generation_due(const exvi_generations *generations, int oldest);

@@ -1,5 +1,5 @@
 /*
- * object: headers, reference counts, birth and death of objects.
+ * object: headers, reference counts and death of objects.
  *
  *     block start -> | type 8 | refcount 4 | flags 4 | payload ...        <- an object is named by its payload
  *
@@ -45,6 +45,13 @@ static inline void *exvi_object_of(void *block)
 static inline exv_heap *exvi_heap_of(const void *object)
 {
     return ((exvi_region *)exvi_region_of(object))->blocks->owner;
+}
+
+/* Of an object of a type with items: their number lies in the last word of the block. */
+static inline size_t *exvi_count_place(const void *object)
+{
+    char *block = (char *)exvi_header_of(object);
+    return (size_t *)(void *)(block + exvi_block_size(exvi_page_of(block))) - 1;
 }
 
 /* Visit what an object refers to; nothing for a simple type. */

@@ -19,20 +19,13 @@ static const double PRESSURE_PERCENT = 10;             /* of the time some task 
 
 void exvi_policy_init(exv_heap *heap, const exv_policy *policy)
 {
-    heap->schedule = (exvi_schedule){.policy = *policy, .ticks = TICKS, .last_full_ns = exvi_clock_ns()};
+    heap->schedule = (exvi_schedule){.policy = *policy, .ticks = TICKS};
 }
 
 void exvi_policy_expect(const char *function, const exv_policy *policy)
 {
     if ((unsigned)policy->mode > EXV_MODE_INLINE)
         exvi_die(function, "policy.mode %d does not exist", (int)policy->mode);
-}
-
-void exvi_policy_note_full(exv_heap *heap)
-{
-    exvi_schedule *schedule = &heap->schedule;
-    schedule->last_full_ns = exvi_clock_ns();
-    schedule->last_full_bytes = exvi_blocks_allocated_bytes(&heap->blocks);
 }
 
 /* ---------------------------------------------------------------- where */
@@ -61,19 +54,19 @@ static size_t collect_fully(exv_heap *heap)
 /* Nothing was allocated since the last full collection. */
 static bool nothing_new(const exv_heap *heap)
 {
-    return exvi_blocks_allocated_bytes(&heap->blocks) == heap->schedule.last_full_bytes;
+    return exvi_blocks_allocated_bytes(&heap->blocks) == heap->collector.last_full_bytes;
 }
 
-static bool interval_is_over(const exvi_schedule *schedule, uint64_t now)
+static bool interval_is_over(const exv_heap *heap, uint64_t now)
 {
-    return schedule->policy.every_ns && now - schedule->last_full_ns >= schedule->policy.every_ns;
+    uint64_t every_ns = heap->schedule.policy.every_ns;
+    return every_ns && now - heap->collector.last_full_ns >= every_ns;
 }
 
 static bool bytes_are_over(const exv_heap *heap)
 {
-    const exvi_schedule *schedule = &heap->schedule;
-    return schedule->policy.every_bytes &&
-           exvi_blocks_allocated_bytes(&heap->blocks) - schedule->last_full_bytes >= schedule->policy.every_bytes;
+    uint64_t every_bytes = heap->schedule.policy.every_bytes;
+    return every_bytes && exvi_blocks_allocated_bytes(&heap->blocks) - heap->collector.last_full_bytes >= every_bytes;
 }
 
 static bool is_near(uint64_t used_bytes, uint64_t limit_bytes)
@@ -119,7 +112,7 @@ static void do_slow_conditions(exv_heap *heap)
     uint64_t now = exvi_clock_ns();
     if (pressure_is_due(heap, now))
         exvi_collect_now(heap);
-    else if (interval_is_over(&heap->schedule, now) || bytes_are_over(heap))
+    else if (interval_is_over(heap, now) || bytes_are_over(heap))
         collect_fully(heap);
 }
 
@@ -153,11 +146,6 @@ void exvi_policy_step(exv_heap *heap)
     if (slow)
         do_slow_conditions(heap);
     do_counts(heap);
-}
-
-void exvi_policy_alarm(exv_heap *heap)
-{
-    heap->generations.trigger = EXVI_ALARM;
 }
 
 bool exvi_policy_rescue(exv_heap *heap)

@@ -12,27 +12,16 @@
 
 typedef struct exvi_schedule {
     exv_policy policy;
-    uint32_t ticks;               /* births that are not at hand (object.c) until the slow conditions are looked at */
-    uint64_t last_full_ns;        /* start of the last full collection */
-    uint64_t last_full_bytes;     /* allocated until then */
+    uint32_t ticks;               /* births that are not at hand (birth.c) until the slow conditions are looked at */
     uint64_t pressure_checked_ns;
     uint64_t pressure_full_ns;    /* the last collection for memory pressure */
 } exvi_schedule;
-
-/* From this size on, in bytes, one allocation is as good as all the ticks: it gives the alarm. */
-#define EXVI_POLICY_LARGE ((size_t)64 << 10)
-
-/* Let the birth of the next tracked object look at the slow conditions. */
-void exvi_policy_alarm(exv_heap *heap);
 
 /* Called by the allocation of a tracked object when a count or `ticks` ran out. */
 void exvi_policy_step(exv_heap *heap);
 
 /* No memory for a tracked object: collect in place. True if something was freed, and another try is worth it. */
 bool exvi_policy_rescue(exv_heap *heap);
-
-/* A full collection starts now. */
-void exvi_policy_note_full(exv_heap *heap);
 
 /* Stops the program if it is none. */
 void exvi_policy_expect(const char *function, const exv_policy *policy);

@@ -55,21 +55,15 @@ static bool grow(exv_heap *heap)
     return true;
 }
 
-exv_weakref *exv_weakref_new(void *target, exv_weakref_fn *callback, void *arg)
+bool exvi_weakref_lead(exv_weakref *ref, void *target, exv_weakref_fn *callback, void *arg)
 {
-    exvi_object_expect(__func__, target);
     exv_heap *heap = exvi_heap_of(target);
     exvi_weakrefs *table = &heap->weakrefs;
     exvi_header *header = exvi_header_of(target);
-    exv_weakref *ref = exv_new(heap, &exv_weakref_type);
-    if (!ref)
-        return NULL;
     if (header->flags & EXVI_DYING) /* it cannot be had any more */
-        return ref;
-    if (!(header->flags & EXVI_WEAK) && table->targets >= table->room && !grow(heap)) {
-        exv_decref(ref);
-        return NULL;
-    }
+        return true;
+    if (!(header->flags & EXVI_WEAK) && table->targets >= table->room && !grow(heap))
+        return false;
     ref->target = target;
     ref->callback = callback;
     ref->arg = arg;
@@ -86,7 +80,7 @@ exv_weakref *exv_weakref_new(void *target, exv_weakref_fn *callback, void *arg)
         header->flags |= EXVI_WEAK;
     }
     *link = ref;
-    return ref;
+    return true;
 }
 
 void *exv_weakref_incref(exv_weakref *ref)

@@ -14,6 +14,9 @@ typedef struct exvi_weakrefs {
     size_t targets;
 } exvi_weakrefs;
 
+/* Let a new weak reference lead to its target; nowhere, if that is dying. False: no memory. */
+bool exvi_weakref_lead(exv_weakref *ref, void *target, exv_weakref_fn *callback, void *arg);
+
 /* The target dies: its weak references lead nowhere from now on; the callbacks of those that are alive are called. */
 void exvi_weakrefs_die(exv_heap *heap, void *target);
 

@@ -2,9 +2,9 @@
  * bytes: immutable bytes, in one block with their object. hash == 0 means: not computed yet.
  */
 #include "error.h"
+#include "need.h"
 #include "hash.h"
-#include "text.h"
-#include "value.h"
+#include "str.h"
 
 #include <string.h>
 

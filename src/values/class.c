@@ -16,10 +16,9 @@
  * Invariant: an instance has its class until it is cleared; after that, it can only have a table of its own.
  */
 #include "error.h"
+#include "need.h"
 #include "str.h"
 #include "table.h"
-#include "text.h"
-#include "value.h"
 
 #include <string.h>
 
@@ -46,6 +45,12 @@ struct exv_instance {
 
 /* ----------------------------------------------------------------- class */
 
+static const char *name_of_instance(const void *object)
+{
+    const exv_class *cls = ((const exv_instance *)object)->cls;
+    return cls ? cls->name : NULL; /* none: it was cleared */
+}
+
 exv_status exv_class_new(exv_heap *heap, const char *name, exv_destructor_fn *destructor, void *arg, exv_class **result)
 {
     size_t size = strlen(name);
@@ -55,6 +60,7 @@ exv_status exv_class_new(exv_heap *heap, const char *name, exv_destructor_fn *de
     exv_class *self = exv_new_var(heap, &exv_class_type, size + 1);
     if (!self)
         return exvi_no_memory(heap);
+    exvi_heap_values(heap)->naming = (exvi_naming){&exv_instance_type, name_of_instance};
     memcpy(self->name, name, size + 1);
     exv_untrack(self);
     self->destructor = destructor;

@@ -5,8 +5,10 @@
  * hold simple values and never need to be, as in CPython.
  */
 #include "error.h"
+#include "need.h"
 #include "table.h"
-#include "text.h"
+#include "tuple.h"
+#include "str.h"
 #include "value.h"
 
 struct exv_dict {

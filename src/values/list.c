@@ -11,7 +11,8 @@
  * of 16. Sizes are counted in 32 bits; a list that would need more is out of memory.
  */
 #include "error.h"
-#include "text.h"
+#include "need.h"
+#include "str.h"
 #include "value.h"
 
 #include <string.h>

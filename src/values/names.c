@@ -4,9 +4,9 @@
  * Invariant: keys are str and nothing else, so looking up a name runs no code of the program and allocates nothing.
  */
 #include "error.h"
+#include "need.h"
 #include "str.h"
 #include "table.h"
-#include "text.h"
 #include "value.h"
 
 #include <string.h>

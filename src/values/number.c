@@ -1,7 +1,7 @@
 /*
- * number: int and float.
+ * number: bool, int and float.
  *
- * Both are immutable and simple. Small ints exist once in a heap and are immortal. Arithmetic is checked: a result
+ * All are immutable and simple. Small ints exist once in a heap and are immortal. Arithmetic is checked: a result
  * that does not fit 64 bits is an error, never a wrong number.
  *
  * The repr of a float is the shortest decimal that reads back as the same float and, among those, the nearest. It
@@ -11,13 +11,17 @@
 
 #include "error.h"
 #include "hash.h"
-#include "text.h"
-#include "value.h"
+#include "need.h"
+#include "str.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+struct exv_bool {
+    bool value;
+};
 
 struct exv_int {
     int64_t value;
@@ -26,6 +30,34 @@ struct exv_int {
 struct exv_float {
     double value;
 };
+
+/* ----------------------------------------------------------------- bool */
+
+exv_bool *exvi_bool_new(exv_heap *heap, bool value)
+{
+    exv_bool *self = exv_new(heap, &exv_bool_type);
+    if (self)
+        self->value = value;
+    return self;
+}
+
+bool exv_bool_value(const exv_bool *self)
+{
+    exvi_need_type(__func__, self, &exv_bool_type);
+    return self->value;
+}
+
+static exv_str *bool_repr(void *self)
+{
+    const char *name = ((exv_bool *)self)->value ? "True" : "False";
+    return exvi_str_new_valid(exv_get_heap(self), name, strlen(name));
+}
+
+static exv_status bool_hash(void *self, uint64_t *result)
+{
+    *result = ((exv_bool *)self)->value;
+    return EXV_OK;
+}
 
 /* ------------------------------------------------------------------ int */
 
@@ -280,7 +312,9 @@ bool exvi_is_number(const exv_type *type)
 
 static int64_t whole_value(const void *number)
 {
-    return exv_get_type(number) == &exv_bool_type ? exv_bool_value(number) : ((const exv_int *)number)->value;
+    if (exv_get_type(number) == &exv_bool_type)
+        return ((const exv_bool *)number)->value;
+    return ((const exv_int *)number)->value;
 }
 
 /* 2^63 is the first float beyond the ints; below it, a whole float converts exactly. */
@@ -307,6 +341,14 @@ static exv_status number_equal(void *self, void *other, bool *result)
     *result = exvi_number_equal(self, other);
     return EXV_OK;
 }
+
+const exv_type exv_bool_type = {
+    .name = "bool",
+    .size = sizeof(exv_bool),
+    .repr = bool_repr,
+    .equal = number_equal,
+    .hash = bool_hash,
+};
 
 const exv_type exv_int_type = {
     .name = "int",

@@ -1,10 +1,13 @@
 /*
- * number: what other files need of int and float beyond exuvia.h.
+ * number: what other files need of bool, int and float beyond exuvia.h.
  */
 #ifndef EXVI_NUMBER_H
 #define EXVI_NUMBER_H
 
 #include "exuvia.h"
+
+/* One of the two that a heap has. NULL: no memory. */
+exv_bool *exvi_bool_new(exv_heap *heap, bool value);
 
 /* Enough for any repr of a float, with its NUL. */
 #define EXVI_FLOAT_TEXT 32

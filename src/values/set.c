@@ -4,8 +4,9 @@
  * Python shows the members of a set in an order of its own; here it is that of their insertion.
  */
 #include "error.h"
+#include "need.h"
 #include "table.h"
-#include "text.h"
+#include "str.h"
 #include "value.h"
 
 struct exv_set {

@@ -9,10 +9,9 @@
 #include "str.h"
 
 #include "error.h"
+#include "need.h"
 #include "hash.h"
 #include "printable.h"
-#include "text.h"
-#include "value.h"
 
 #include <string.h>
 
@@ -143,6 +142,13 @@ exv_str *exvi_str_new_valid(exv_heap *heap, const char *utf8, size_t size)
         memcpy(self->data, utf8, size);
     self->ascii = is_ascii(self->data, size);
     return self;
+}
+
+exv_str *exvi_text_take(exvi_text *text)
+{
+    exv_str *result = text->failed ? NULL : exvi_str_new_valid(text->heap, text->data, text->size);
+    exvi_text_end(text);
+    return result;
 }
 
 exv_status exv_str_new(exv_heap *heap, const char *utf8, size_t size, exv_str **result)

@@ -5,6 +5,7 @@
 
 #include "die.h"
 #include "error.h"
+#include "need.h"
 #include "hash.h"
 #include "str.h"
 #include "value.h"

@@ -6,8 +6,6 @@
  */
 #include "text.h"
 
-#include "str.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,24 +60,9 @@ void exvi_text_format(exvi_text *text, const char *format, ...)
     exvi_text_add(text, line, (size_t)size < sizeof line ? (size_t)size : sizeof line - 1);
 }
 
-void exvi_text_add_repr(exvi_text *text, void *object)
+void exvi_text_end(exvi_text *text)
 {
-    exv_str *repr;
-    if (text->failed)
-        return;
-    if (exv_repr(object, &repr) != EXV_OK) {
-        text->failed = true;
-        return;
-    }
-    exvi_text_add(text, exv_str_data(repr), exv_str_size(repr));
-    exv_decref(repr);
-}
-
-exv_str *exvi_text_take(exvi_text *text)
-{
-    exv_str *result = text->failed ? NULL : exvi_str_new_valid(text->heap, text->data, text->size);
     if (text->data != text->small)
         exv_free(text->heap, text->data);
     text->data = text->small;
-    return result;
 }

@@ -6,14 +6,23 @@
  *
  * Invariant: tracked exactly if one of its items could be part of a cycle when the tuple was made.
  */
+#include "tuple.h"
+
 #include "error.h"
+#include "need.h"
 #include "hash.h"
-#include "text.h"
+#include "str.h"
 #include "value.h"
 
 static void **items_of(void *tuple)
 {
     return tuple;
+}
+
+bool exvi_may_cycle(const void *object)
+{
+    const exv_type *type = exv_get_type(object);
+    return type->visit && (type != &exv_tuple_type || exv_gc_is_tracked(object));
 }
 
 exv_tuple *exv_tuple_new(exv_heap *heap, void *const *items, size_t count)

@@ -1,5 +1,5 @@
 /*
- * value: see value.h. None, True and False; repr, str, print, equality and hash of any object.
+ * value: see value.h. None; repr, str, print, equality and hash of any object.
  *
  * Invariant: depth == how many repr, equality and hash functions of types are running, and `printing` leads through
  * the containers among them whose repr is being made. Both are 0 whenever the program's own code runs outside of
@@ -10,17 +10,13 @@
 #include "error.h"
 #include "die.h"
 #include "hash.h"
+#include "need.h"
 #include "number.h"
 #include "platform.h"
 #include "str.h"
-#include "text.h"
 
 #include <stdio.h>
 #include <string.h>
-
-struct exv_bool {
-    bool value;
-};
 
 /* ----------------------------------------------------------- singletons */
 
@@ -30,11 +26,10 @@ bool exvi_values_init(exv_heap *heap)
     exvi_random(values->hash_key, sizeof values->hash_key);
     exvi_random(&values->slot_key, sizeof values->slot_key);
     values->none = exv_new(heap, &exv_none_type);
-    values->truth[false] = exv_new(heap, &exv_bool_type);
-    values->truth[true] = exv_new(heap, &exv_bool_type);
+    values->truth[false] = exvi_bool_new(heap, false);
+    values->truth[true] = exvi_bool_new(heap, true);
     if (!values->none || !values->truth[false] || !values->truth[true])
         return false;
-    values->truth[true]->value = true;
     exv_make_immortal(values->none);
     exv_make_immortal(values->truth[false]);
     exv_make_immortal(values->truth[true]);
@@ -59,44 +54,12 @@ exv_bool *exv_get_bool(exv_heap *heap, bool value)
     return exvi_heap_values(heap)->truth[value];
 }
 
-bool exv_bool_value(const exv_bool *self)
-{
-    exvi_need_type(__func__, self, &exv_bool_type);
-    return self->value;
-}
-
 static exv_str *none_repr(void *self)
 {
     return exvi_str_new_valid(exv_get_heap(self), "None", 4);
 }
 
-static exv_str *bool_repr(void *self)
-{
-    const char *name = ((exv_bool *)self)->value ? "True" : "False";
-    return exvi_str_new_valid(exv_get_heap(self), name, strlen(name));
-}
-
-static exv_status bool_equal(void *self, void *other, bool *result)
-{
-    *result = exvi_number_equal(self, other);
-    return EXV_OK;
-}
-
-static exv_status bool_hash(void *self, uint64_t *result)
-{
-    *result = ((exv_bool *)self)->value;
-    return EXV_OK;
-}
-
 const exv_type exv_none_type = {.name = "NoneType", .repr = none_repr};
-
-const exv_type exv_bool_type = {
-    .name = "bool",
-    .size = sizeof(exv_bool),
-    .repr = bool_repr,
-    .equal = bool_equal,
-    .hash = bool_hash,
-};
 
 /* ---------------------------------------------------------------- depth */
 
@@ -156,6 +119,19 @@ static exv_str *default_repr(exv_heap *heap, void *object)
     exvi_text_add_string(&text, exvi_type_name(object));
     exvi_text_format(&text, " object at %p>", object);
     return exvi_text_take(&text);
+}
+
+void exvi_text_add_repr(exvi_text *text, void *object)
+{
+    exv_str *repr;
+    if (text->failed)
+        return;
+    if (exv_repr(object, &repr) != EXV_OK) {
+        text->failed = true;
+        return;
+    }
+    exvi_text_add(text, exv_str_data(repr), exv_str_size(repr));
+    exv_decref(repr);
 }
 
 /* A type's repr says NULL and no more; what an inner exv_repr() failed of is passed on, else it was memory. */
@@ -232,7 +208,7 @@ exv_status exvi_is_same(void *a, void *b, bool *result)
     return EXV_OK;
 }
 
-/* A tuple passes on the failure of what it contains, with its message. */
+/* A type whose objects hash what they contain passes on the refusal of that, with its message. */
 exv_status exv_hash(void *object, uint64_t *result)
 {
     exv_heap *heap = exv_get_heap(object);
@@ -241,55 +217,18 @@ exv_status exv_hash(void *object, uint64_t *result)
         *result = exvi_hash_address(object);
         return EXV_OK;
     }
+    exvi_values *values = exvi_heap_values(heap);
     uint64_t hash = 0;
     exv_status status = exvi_descend(heap, "in hashing");
     if (status != EXV_OK)
         return status;
+    values->hash_refused = false;
     status = type->hash ? type->hash(object, &hash) : EXV_TYPE_ERROR;
     exvi_ascend(heap);
-    if (status == EXV_TYPE_ERROR && type != &exv_tuple_type)
-        return exvi_error(heap, EXV_TYPE_ERROR, "unhashable type: '%s'", exvi_type_name(object));
     if (status == EXV_OK)
         *result = hash;
+    else if (status == EXV_TYPE_ERROR && !values->hash_refused)
+        exvi_error(heap, EXV_TYPE_ERROR, "unhashable type: '%s'", exvi_type_name(object));
+    values->hash_refused = status == EXV_TYPE_ERROR;
     return status;
 }
-
-/* ---------------------------------------------------------------- others */
-
-const char *exvi_type_name(const void *object)
-{
-    const exv_type *type = exv_get_type(object);
-    if (type != &exv_instance_type)
-        return type->name;
-    exv_class *cls = exv_instance_get_class((exv_instance *)(uintptr_t)object);
-    return cls ? exv_class_name(cls) : type->name; /* none: it was cleared */
-}
-
-bool exvi_may_cycle(const void *object)
-{
-    const exv_type *type = exv_get_type(object);
-    return type->visit && (type != &exv_tuple_type || exv_gc_is_tracked(object));
-}
-
-/* ------------------------------------------------------- misuse */
-
-void exvi_need_value(const char *function, const void *self, const void *value)
-{
-    if (!value)
-        exvi_die(function, "NULL is not a value (%s object %p)", exvi_type_name(self), self);
-#ifdef EXVI_CHECKED
-    if (exv_get_heap(value) != exv_get_heap(self))
-        exvi_die(function, "%s object %p and %s object %p are of different heaps", exvi_type_name(self), self,
-                 exvi_type_name(value), value);
-#endif
-}
-
-#ifdef EXVI_CHECKED
-void exvi_need_type(const char *function, const void *self, const exv_type *type)
-{
-    if (!self)
-        exvi_die(function, "NULL is not a %s", type->name);
-    if (exv_get_type(self) != type)
-        exvi_die(function, "object %p is not a %s but a %s", self, type->name, exvi_type_name(self));
-}
-#endif

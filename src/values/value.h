@@ -13,7 +13,7 @@
 #ifndef EXVI_VALUE_H
 #define EXVI_VALUE_H
 
-#include "exuvia.h"
+#include "text.h"
 
 /* Integers of which a heap keeps one immortal object each; the range is CPython's. */
 #define EXVI_SMALL_INT_MIN (-5)
@@ -29,6 +29,12 @@ typedef struct exvi_printing {
     struct exvi_printing *outer;
 } exvi_printing;
 
+/* Objects of this type have a name of their own for messages; NULL: not this one. Their file says so. */
+typedef struct exvi_naming {
+    const exv_type *type;
+    const char *(*name_of)(const void *object);
+} exvi_naming;
+
 typedef struct exvi_values {
     exv_none *none;
     exv_bool *truth[2];
@@ -37,6 +43,8 @@ typedef struct exvi_values {
     uint64_t slot_key;               /* secret, for the slots of tables */
     exvi_printing *printing;
     unsigned depth;                  /* 0 outside of repr, equality and hashing */
+    bool hash_refused;               /* the hash asked for last is of an object that has none */
+    exvi_naming naming;
     exv_status repr_failure;         /* why the innermost repr that failed did */
 } exvi_values;
 
@@ -46,9 +54,6 @@ bool exvi_values_init(exv_heap *heap);
 /* Before the last objects are destroyed: the singletons are objects too and go with them. */
 void exvi_values_drop(exv_heap *heap);
 
-/* heap.c has them. */
-exvi_values *exvi_heap_values(exv_heap *heap);
-
 /* One level deeper, or EXV_RECURSION_ERROR, worded with `what`. */
 exv_status exvi_descend(exv_heap *heap, const char *what);
 void exvi_ascend(exv_heap *heap);
@@ -56,23 +61,11 @@ void exvi_ascend(exv_heap *heap);
 /* The same object, or equal: how containers compare, so that a NaN is found again. */
 exv_status exvi_is_same(void *a, void *b, bool *result);
 
+/* Add the repr of any object to a text; a failure of it sticks. */
+void exvi_text_add_repr(exvi_text *text, void *object);
+
 /* Begin the repr of a container; false if it is being made already, further out: it contains itself. */
 bool exvi_printing_begin(exv_heap *heap, exvi_printing *printing, const void *object);
 void exvi_printing_end(exv_heap *heap, const exvi_printing *printing);
-
-/* The name of an object's type as messages give it; of an instance, its class. Borrowed. */
-const char *exvi_type_name(const void *object);
-
-/* Can it be part of a cycle as far as is known now? Not a simple value, not a tuple of such. */
-bool exvi_may_cycle(const void *object);
-
-/* Stop the program if a value is missing, or (checked build) is of another heap than `self`; or if `self` is not of
- * its type. */
-void exvi_need_value(const char *function, const void *self, const void *value);
-#ifdef EXVI_CHECKED
-void exvi_need_type(const char *function, const void *self, const exv_type *type);
-#else
-#define exvi_need_type(function, self, type) ((void)0)
-#endif
 
 #endif

@@ -2,6 +2,8 @@
  * gc: the functions of Python's gc module that read and set, and the readings of telemetry. What a collection does is
  * in collect.c.
  */
+#include "gc.h"
+
 #include "object.h"
 
 #include <string.h>
@@ -60,7 +62,7 @@ unsigned exv_gc_get_debug(const exv_heap *heap)
 
 exv_list *exv_gc_get_garbage(exv_heap *heap)
 {
-    return heap->collector.garbage;
+    return heap->garbage;
 }
 
 void exv_get_telemetry(const exv_heap *heap, exv_telemetry *telemetry)
@@ -77,18 +79,6 @@ void exv_set_listener(exv_heap *heap, exv_listener_fn *listener, void *arg)
 }
 
 /* -------------------------------------------------------------- objects */
-
-bool exv_gc_is_tracked(const void *object)
-{
-    exvi_object_expect(__func__, object);
-    return exvi_header_of(object)->flags & EXVI_TRACKED;
-}
-
-bool exv_gc_is_finalized(const void *object)
-{
-    exvi_object_expect(__func__, object);
-    return exvi_header_of(object)->flags & EXVI_FINALIZED;
-}
 
 /* Filling a list allocates raw blocks only, so no object is born, moved or freed during a walk. */
 typedef struct gathering {
@@ -230,4 +220,24 @@ bool exv_gc_remove_callback(exv_heap *heap, exv_gc_callback_fn *callback, void *
         return true;
     }
     return false;
+}
+
+/* ---------------------------------------------------------------- begin */
+
+static void keep_in_garbage(exv_heap *heap, void *object)
+{
+    (void)exv_list_append(heap->garbage, object);
+}
+
+bool exvi_gc_init(exv_heap *heap)
+{
+    exvi_collector_init(heap, keep_in_garbage);
+    heap->garbage = exv_list_new(heap);
+    if (!heap->garbage)
+        return false;
+    exv_untrack(heap->garbage);
+    exv_make_immortal(heap->garbage); /* finalizers may ask for it until the heap's end */
+    heap->generations.count[0] = 0;
+    heap->collector.enabled = true;
+    return true;
 }

@@ -3,6 +3,7 @@
  *
  * exv_heap_new() puts the parts of exv_heap.h together, exv_heap_free() takes them apart in the reverse order.
  */
+#include "gc.h"
 #include "object.h"
 #include "platform.h"
 
@@ -42,21 +43,6 @@ exv_config exv_config_default(void)
     };
 }
 
-exvi_values *exvi_heap_values(exv_heap *heap)
-{
-    return &heap->values;
-}
-
-char *exvi_heap_error(exv_heap *heap)
-{
-    return heap->error;
-}
-
-const char *exv_error_message(const exv_heap *heap)
-{
-    return heap->error;
-}
-
 /* ------------------------------------------------------------------ life */
 
 exv_heap *exv_heap_new(const exv_config *config)
@@ -73,7 +59,7 @@ exv_heap *exv_heap_new(const exv_config *config)
     memcpy(heap->generations.threshold, config->threshold, sizeof config->threshold);
     exvi_generation_arm(&heap->generations, false); /* nothing is collected before all parts stand */
     exvi_policy_init(heap, &config->policy);
-    if (!exvi_values_init(heap) || !exvi_collector_init(heap)) {
+    if (!exvi_values_init(heap) || !exvi_gc_init(heap)) {
         exvi_collector_drop(heap);
         exvi_blocks_drop(&heap->blocks);
         exvi_unmap(heap, heap_size());
@@ -151,7 +137,7 @@ static void collect_at_exit(exv_heap *heap)
 {
     enum { ROUNDS = 16 }; /* finalizers may make new garbage, but not forever */
     heap->collector.debug &= ~(unsigned)EXV_DEBUG_SAVEALL;
-    exv_list_clear(heap->collector.garbage);
+    exv_list_clear(heap->garbage);
     exv_gc_unfreeze(heap);
     for (int round = 0; round < ROUNDS && exvi_collect_generation(heap, EXVI_OLDEST) > 0; round++)
         continue;
@@ -180,7 +166,7 @@ size_t exv_heap_free(exv_heap *heap)
         collect_at_exit(heap);
     exvi_background_cancel(heap);   /* a listener may have started another */
     heap->collector.running = true; /* whatever finalizers and destructors do, none starts from here on */
-    exv_list_clear(heap->collector.garbage);
+    exv_list_clear(heap->garbage);
     size_t left = end_survivors(heap);
     exvi_weakrefs_drop(heap);
     exvi_values_drop(heap);
@@ -189,124 +175,6 @@ size_t exv_heap_free(exv_heap *heap)
     exvi_blocks_drop(&heap->blocks);
     exvi_unmap(heap, heap_size());
     return left;
-}
-
-#ifdef EXVI_CHECKED
-void exvi_heap_enter(exv_heap *heap, const char *function)
-{
-    uint64_t self = exvi_thread_id();
-    uint64_t nobody = 0;
-    if (!atomic_compare_exchange_strong(&heap->user, &nobody, self) && nobody != self)
-        exvi_die(function, "heap %p is in use by another thread: a heap belongs to one thread at a time", (void *)heap);
-    heap->entries++;
-}
-
-void exvi_heap_leave(exv_heap *heap)
-{
-    if (--heap->entries == 0)
-        atomic_store(&heap->user, 0);
-}
-#endif
-
-/* --------------------------------------------------------- plain memory */
-
-static __attribute__((noinline)) void *alloc_slow(exv_heap *heap, size_t size, bool zeroed, const char *function)
-{
-    if (size > EXV_MAX_SIZE)
-        return exvi_too_large(heap, size);
-    if (size >= EXVI_POLICY_LARGE)
-        exvi_policy_alarm(heap);
-    exvi_heap_enter(heap, function);
-    (void)function;
-    size += size == 0;
-    void *block = zeroed ? exvi_block_new_zeroed(&heap->blocks, EXVI_RAW, size)
-                         : exvi_block_new_slow(&heap->blocks, EXVI_RAW, size);
-    if (exvi_unlikely(!block))
-        exvi_no_memory(heap);
-    exvi_heap_leave(heap);
-    return block;
-}
-
-void *exv_alloc(exv_heap *heap, size_t size)
-{
-    void *block = exvi_block_take(&heap->blocks, EXVI_RAW, size);
-    return exvi_likely(block != NULL) ? block : alloc_slow(heap, size, false, __func__);
-}
-
-void *exv_calloc(exv_heap *heap, size_t count, size_t size)
-{
-    size_t total;
-    if (__builtin_mul_overflow(count, size, &total))
-        return exvi_too_large(heap, SIZE_MAX);
-    void *block = exvi_block_take(&heap->blocks, EXVI_RAW, total);
-    return exvi_likely(block != NULL) ? memset(block, 0, total) : alloc_slow(heap, total, true, __func__);
-}
-
-#ifdef EXVI_CHECKED
-static void die_of_no_block(const char *function, const exvi_page *page, const void *block)
-{
-    if (!page->start)
-        exvi_die(function, "%p is not a block: nothing was ever allocated there", block);
-    if (page->kind == EXVI_OBJECT)
-        exvi_die(function, "%p is an object, or lies in one: it is given up with exv_decref()", block);
-    uint32_t index = exvi_block_index(page, block);
-    if (index < page->capacity && exvi_block_at(page, index) == block)
-        exvi_die(function, "block %p was freed already", block);
-    exvi_die(function, "%p lies inside a block", block);
-}
-
-static void expect_block(const exv_heap *heap, const char *function, const void *block)
-{
-    exvi_page *page;
-    uint32_t index;
-    if (!exvi_region_is_known(block))
-        exvi_die(function, "%p is not a block: no heap holds that address", block);
-    if (exvi_region_of(block)->blocks != &heap->blocks)
-        exvi_die(function, "block %p belongs to another heap", block);
-    if (!exvi_block_find(&heap->blocks, block, &page, &index) || page->kind != EXVI_RAW)
-        die_of_no_block(function, exvi_page_of(block), block);
-}
-#else
-#define expect_block(heap, function, block) ((void)0)
-#endif
-
-void exv_free(exv_heap *heap, void *block)
-{
-    if (!block)
-        return;
-    exvi_heap_enter(heap, __func__);
-    expect_block(heap, __func__, block);
-    (void)heap;
-    exvi_block_free(block);
-    exvi_heap_leave(heap);
-}
-
-void *exv_realloc(exv_heap *heap, void *block, size_t size)
-{
-    if (!block)
-        return exv_alloc(heap, size);
-    if (size > EXV_MAX_SIZE)
-        return exvi_too_large(heap, size);
-    expect_block(heap, __func__, block);
-    exvi_page *page = exvi_page_of(block);
-    if (exvi_block_resize(page, size ? size : 1))
-        return block;
-    size_t kept = exvi_block_size(page);
-    void *moved = exv_alloc(heap, size);
-    if (!moved)
-        return NULL;
-    memcpy(moved, block, kept < size ? kept : size);
-    exv_free(heap, block);
-    return moved;
-}
-
-size_t exv_usable_size(const exv_heap *heap, const void *block)
-{
-    (void)heap;
-    if (!block)
-        return 0;
-    expect_block(heap, __func__, block);
-    return exvi_block_size(exvi_page_of(block));
 }
 
 size_t exv_heap_trim(exv_heap *heap)

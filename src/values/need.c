@@ -1,0 +1,42 @@
+/*
+ * need: see need.h.
+ *
+ * Knows no type: that instances have names of their own was said by their file, class.c.
+ */
+#include "need.h"
+
+#include "exv_heap.h"
+
+exvi_values *exvi_heap_values(exv_heap *heap)
+{
+    return &heap->values;
+}
+
+const char *exvi_type_name(const void *object)
+{
+    const exv_type *type = exv_get_type(object);
+    const exvi_naming *naming = &exvi_heap_values(exv_get_heap(object))->naming;
+    const char *name = type == naming->type ? naming->name_of(object) : NULL;
+    return name ? name : type->name;
+}
+
+void exvi_need_value(const char *function, const void *self, const void *value)
+{
+    if (!value)
+        exvi_die(function, "NULL is not a value (%s object %p)", exvi_type_name(self), self);
+#ifdef EXVI_CHECKED
+    if (exv_get_heap(value) != exv_get_heap(self))
+        exvi_die(function, "%s object %p and %s object %p are of different heaps", exvi_type_name(self), self,
+                 exvi_type_name(value), value);
+#endif
+}
+
+#ifdef EXVI_CHECKED
+void exvi_need_type(const char *function, const void *self, const exv_type *type)
+{
+    if (!self)
+        exvi_die(function, "NULL is not a %s", type->name);
+    if (exv_get_type(self) != type)
+        exvi_die(function, "object %p is not a %s but a %s", self, type->name, exvi_type_name(self));
+}
+#endif
