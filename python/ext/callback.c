@@ -7,6 +7,7 @@
 #include "callback.h"
 
 #include "early.h"
+#include "lander.h"
 #include "log.h"
 #include "stops.h"
 
@@ -109,6 +110,7 @@ static void ended(int generation, Py_ssize_t collected, Py_ssize_t uncollectable
         exvi_stops_note(EXVI_STOP_CLONE, stop.clone_ns);
     stop.ns = exvi_clock_ns() - callback.began_ns; /* the stop is over: from here on nothing takes long */
     exvi_stops_collection(&stop);
+    exvi_lander_follow();
     exvi_log_ask();
 }
 
@@ -158,6 +160,7 @@ bool exvi_callback_start(int generations, uint64_t deadline_ns, bool idle)
     bool started = exvi_turn_start(generations, deadline_ns, idle, &clone_ns);
     exvi_stops_note(EXVI_STOP_CLONE, clone_ns);
     exvi_stops_note(EXVI_STOP_ALL, clone_ns);
+    exvi_lander_follow();
     exvi_log_ask();
     return started;
 }
@@ -209,6 +212,7 @@ void exvi_callback_uninstall(void)
     if (!callback.installed)
         return;
     exvi_turn_uninstall();
+    exvi_lander_wait();
     exvi_arenas_rest();
     callback.installed = false;
     Py_ssize_t at = callback_index();
@@ -221,6 +225,7 @@ void exvi_callback_ended(void)
     if (!callback.installed)
         return;
     exvi_reclaim_ended();
+    exvi_lander_follow();
     exvi_arenas_rest();
     callback.installed = false;
 }
@@ -228,6 +233,7 @@ void exvi_callback_ended(void)
 void exvi_callback_forget(void)
 {
     exvi_reclaim_forget();
+    exvi_lander_forked();
     callback.layout = NULL;
     callback.function = callback.generation_key = callback.collected_key = callback.uncollectable_key = NULL;
 }
@@ -237,8 +243,18 @@ bool exvi_callback_is_installed(void)
     return callback.installed;
 }
 
+/* Without it nothing of ours is called any more, so what was moved from CPython's sight goes back. */
+bool exvi_callback_is_listed(void)
+{
+    if (callback_index() >= 0)
+        return true;
+    exvi_turn_uninstall();
+    return false;
+}
+
 void exvi_callback_forked(void)
 {
+    exvi_lander_forked();
     exvi_turn_forked();
     exvi_log_forked();
 }

@@ -20,6 +20,7 @@ void exvi_callback_ended(void);
 void exvi_callback_forget(void);
 
 bool exvi_callback_is_installed(void);
+bool exvi_callback_is_listed(void); /* nobody has taken it out of gc.callbacks: then all is CPython's again */
 
 /* Take a snapshot now, of so many of the lists; `idle`: nobody waits for it. False: one is in flight, inside a
  * collection, or it could not be made. */

@@ -81,7 +81,7 @@ static PyObject *core_is_installed(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    return PyBool_FromLong(exvi_callback_is_installed());
+    return PyBool_FromLong(exvi_callback_is_installed() && exvi_callback_is_listed());
 }
 
 static PyObject *core_start(PyObject *self, PyObject *args)
@@ -98,7 +98,8 @@ static PyObject *core_start(PyObject *self, PyObject *args)
     return PyBool_FromLong(exvi_callback_start(generations, (uint64_t)(deadline * 1e9), false));
 }
 
-/* How the flight stands: 0 none, 1 searching, 2 candidates wait for young collections; and how many were completed. */
+/* How the flight stands: 0 none, 1 searching, 2 candidates wait for young collections; how many came to an end, and what
+ * the last one found. */
 static PyObject *core_poll(PyObject *self, PyObject *unused)
 {
     (void)self;
@@ -110,8 +111,18 @@ static PyObject *core_poll(PyObject *self, PyObject *unused)
     const exvi_reclaim_stats *stats = exvi_reclaim_stats_get();
     exvi_reclaim_state now = exvi_reclaim_now();
     int state = now == EXVI_RECLAIM_IDLE ? 0 : now == EXVI_RECLAIM_SEARCHING ? 1 : 2;
-    return Py_BuildValue("(iKK)", state, (unsigned long long)stats->completed,
+    return Py_BuildValue("(iKK)", state, (unsigned long long)stats->finished,
                          (unsigned long long)stats->last.unreachable);
+}
+
+/* What became of the search that start(3) began: 0 nothing to tell, 1 under way, 2 done, 3 failed; and what it found. */
+static PyObject *core_asked(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    uint64_t unreachable;
+    exvi_asked asked = exvi_turn_asked(&unreachable);
+    return Py_BuildValue("(iK)", (int)asked, (unsigned long long)unreachable);
 }
 
 static PyObject *core_in_collection(PyObject *self, PyObject *unused)
@@ -199,6 +210,7 @@ static PyMethodDef methods[] = {
     {"is_installed", core_is_installed, METH_NOARGS, NULL},
     {"start", core_start, METH_VARARGS, NULL},
     {"poll", core_poll, METH_NOARGS, NULL},
+    {"asked", core_asked, METH_NOARGS, NULL},
     {"pause", core_pause, METH_VARARGS, NULL},
     {"in_collection", core_in_collection, METH_NOARGS, NULL},
     {"collects_here", core_collects_here, METH_NOARGS, NULL},

@@ -115,7 +115,8 @@ static bool add_counts(PyObject *dict, const copy *from)
            add_number(dict, "tracked", from->turn.tracked) &&
            add_number(dict, "waiting", from->turn.waiting) &&
            add(dict, "ns_per_object", PyFloat_FromDouble(from->turn.ns_per_object)) &&
-           add_number(dict, "arena_bytes", exvi_arenas_bytes());
+           add_number(dict, "arena_bytes", exvi_arenas_bytes()) &&
+           add(dict, "in_flight", PyUnicode_FromString(exvi_reclaim_state_name(exvi_reclaim_now())));
 }
 
 static PyObject *dict_of(const copy *from)

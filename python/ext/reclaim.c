@@ -73,6 +73,12 @@ void exvi_reclaim_init(const exvi_layout *layout)
     reclaim.layout = layout;
 }
 
+const char *exvi_reclaim_state_name(exvi_reclaim_state state)
+{
+    static const char *const name[] = {"", "searching", "landing", "freeing"};
+    return name[state];
+}
+
 exvi_reclaim_state exvi_reclaim_now(void)
 {
     return reclaim.state;
@@ -95,9 +101,38 @@ static void end_search(void)
     exvi_free_log_stop();
 }
 
+static void add_to_sum(const exvi_record *record)
+{
+    exvi_record *sum = &reclaim.stats.sum;
+    sum->examined += record->examined;
+    sum->clone_ns += record->clone_ns;
+    sum->search_ns += record->search_ns;
+    sum->child_cpu_ns += record->child_cpu_ns;
+    sum->child_bytes = sum->child_bytes > record->child_bytes ? sum->child_bytes : record->child_bytes;
+    sum->reclaim_ns += record->reclaim_ns;
+    sum->longest_ns = sum->longest_ns > record->longest_ns ? sum->longest_ns : record->longest_ns;
+    sum->batches += record->batches;
+    sum->candidates += record->candidates;
+    sum->stale += record->stale;
+    sum->relinked += record->relinked;
+    sum->unreachable += record->unreachable;
+    sum->uncollectable += record->uncollectable;
+}
+
+/* The record of one that has landed. */
+static void finish(const char *reason)
+{
+    reclaim.record.reason = reason;
+    add_to_sum(&reclaim.record);
+    reclaim.stats.last = *exvi_record_add(&reclaim.record);
+    reclaim.stats.last_oldest = reclaim.oldest;
+    reclaim.stats.finished++;
+    exvi_ranges_drop();
+    reclaim.state = EXVI_RECLAIM_IDLE;
+}
+
 static void note_failure(exvi_fallback why)
 {
-    reclaim.stats.fallback[why]++;
     reclaim.record.kind = EXVI_RECORD_FAILED;
     reclaim.record.reason = reclaim.stats.last_failure = exvi_fallback_name(why);
     if (reclaim.owner == exvi_own_pid())
@@ -108,6 +143,11 @@ void exvi_reclaim_abandon(exvi_fallback why)
 {
     if (reclaim.state == EXVI_RECLAIM_IDLE)
         return;
+    reclaim.stats.fallback[why]++;
+    if (reclaim.state == EXVI_RECLAIM_FREEING && reclaim.owner == exvi_own_pid()) {
+        finish(exvi_fallback_name(why));
+        return;
+    }
     note_failure(why);
     end_search();
     exvi_ranges_drop();
@@ -164,6 +204,7 @@ bool exvi_reclaim_start(const exvi_reclaim_options *options, exvi_fallback *why)
     uint64_t ns = exvi_clock_ns() - began_ns;
     reclaim.stats.last_start_ns = reclaim.record.longest_ns = ns;
     if (!taken) {
+        reclaim.stats.fallback[*why]++;
         note_failure(*why);
         return false;
     }
@@ -215,6 +256,11 @@ void exvi_reclaim_wait(uint64_t ns)
 const exvi_record *exvi_reclaim_answer(void)
 {
     return &reclaim.record;
+}
+
+int32_t exvi_reclaim_child(void)
+{
+    return reclaim.snapshot.pid;
 }
 
 uint64_t exvi_reclaim_child_ns(void)
@@ -312,39 +358,12 @@ bool exvi_reclaim_land(uint64_t ns, exvi_fallback *why)
     if (all) {
         end_search();
         reclaim.state = EXVI_RECLAIM_FREEING;
+        reclaim.stats.completed++;
     }
     return true;
 }
 
 /* ---------------------------------------------------------------- freeing */
-
-static void add_to_sum(const exvi_record *record)
-{
-    exvi_record *sum = &reclaim.stats.sum;
-    sum->examined += record->examined;
-    sum->clone_ns += record->clone_ns;
-    sum->search_ns += record->search_ns;
-    sum->child_cpu_ns += record->child_cpu_ns;
-    sum->child_bytes = sum->child_bytes > record->child_bytes ? sum->child_bytes : record->child_bytes;
-    sum->reclaim_ns += record->reclaim_ns;
-    sum->longest_ns = sum->longest_ns > record->longest_ns ? sum->longest_ns : record->longest_ns;
-    sum->batches += record->batches;
-    sum->candidates += record->candidates;
-    sum->stale += record->stale;
-    sum->relinked += record->relinked;
-    sum->unreachable += record->unreachable;
-    sum->uncollectable += record->uncollectable;
-}
-
-static void complete(void)
-{
-    add_to_sum(&reclaim.record);
-    reclaim.stats.last = *exvi_record_add(&reclaim.record);
-    reclaim.stats.last_oldest = reclaim.oldest;
-    reclaim.stats.completed++;
-    exvi_ranges_drop();
-    reclaim.state = EXVI_RECLAIM_IDLE;
-}
 
 size_t exvi_reclaim_left(void)
 {
@@ -381,6 +400,6 @@ bool exvi_reclaim_brought(const exvi_portion_end *portion)
         note_portion(portion);
     if (reclaim.state != EXVI_RECLAIM_FREEING || exvi_ranges_left() > 0)
         return false;
-    complete();
+    finish(NULL);
     return true;
 }

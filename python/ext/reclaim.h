@@ -47,7 +47,9 @@ const char *exvi_fallback_name(exvi_fallback fallback);
 /* Written by the GIL's holder, without a lock. `sum` is over all that were completed, but for `longest_ns` and
  * `child_bytes`, the largest. */
 typedef struct exvi_reclaim_stats {
-    uint64_t started, completed;
+    uint64_t started;
+    uint64_t completed;           /* landed: all that was found stands in ranges */
+    uint64_t finished;            /* and was brought, or is another's affair by now */
     uint64_t last_clone_ns;
     uint64_t last_start_ns;       /* all that the last start took, the clone included, also if it failed */
     exvi_record last, sum;
@@ -65,6 +67,7 @@ typedef struct exvi_reclaim_options {
 
 void exvi_reclaim_init(const exvi_layout *layout);
 exvi_reclaim_state exvi_reclaim_now(void);
+const char *exvi_reclaim_state_name(exvi_reclaim_state state);
 const exvi_reclaim_stats *exvi_reclaim_stats_get(void);
 
 /* Take the snapshot. Not inside a collection but for its end. False: nothing was begun, *why says why. */
@@ -78,6 +81,8 @@ void exvi_reclaim_wait(uint64_t ns);
 
 /* What is known of the collection at hand: from LANDING on, what the child did. */
 const exvi_record *exvi_reclaim_answer(void);
+
+int32_t exvi_reclaim_child(void); /* its process */
 
 /* Processor time that the child has used so far; 0 where the system does not say. */
 uint64_t exvi_reclaim_child_ns(void);

@@ -32,6 +32,8 @@ static struct {
     int taken_count;
     bool whole;                 /* all generations are searched */
     const char *failure;        /* why the last one failed */
+    exvi_asked asked;           /* for by the program */
+    uint64_t asked_unreachable; /* what that found */
     uint64_t clone_ns;          /* of the last snapshot */
     exvi_backoff backoff;
     exvi_pace pace;
@@ -146,11 +148,29 @@ static void put_back(void)
     turn.taken_waiting = turn.taken_count = 0;
 }
 
+static void asked_ends(exvi_asked end, uint64_t unreachable)
+{
+    if (turn.asked == EXVI_ASKED_UNDER_WAY) {
+        turn.asked = end;
+        turn.asked_unreachable = unreachable;
+    }
+}
+
+exvi_asked exvi_turn_asked(uint64_t *unreachable)
+{
+    exvi_asked asked = turn.asked;
+    *unreachable = asked == EXVI_ASKED_DONE ? turn.asked_unreachable : 0;
+    if (asked != EXVI_ASKED_UNDER_WAY)
+        turn.asked = EXVI_ASKED_NOT;
+    return asked;
+}
+
 static void failed(exvi_fallback why)
 {
     turn.failure = exvi_fallback_name(why);
     put_back();
     exvi_backoff_failed(&turn.backoff);
+    asked_ends(EXVI_ASKED_FAILED, 0);
 }
 
 static void abandon(exvi_fallback why)
@@ -160,12 +180,14 @@ static void abandon(exvi_fallback why)
     exvi_reclaim_abandon(why);
     turn.failure = exvi_fallback_name(why);
     put_back();
+    asked_ends(EXVI_ASKED_FAILED, 0);
 }
 
 static void completed(void)
 {
     turn.taken_waiting = turn.taken_count = 0;
     turn.backoff = (exvi_backoff){0};
+    asked_ends(EXVI_ASKED_DONE, exvi_reclaim_stats_get()->last.unreachable);
     exvi_arenas_collapse(turn.budget_ns); /* again: memory that was given back meanwhile has halted it */
     if (!turn.whole)
         return;
@@ -198,6 +220,8 @@ bool exvi_turn_start(int generations, uint64_t deadline_ns, bool idle, uint64_t 
     exvi_reclaim_options options = {generations, expected_objects(), deadline_ns, idle};
     bool started = take_snapshot(&options, generations == EXVI_GENERATIONS);
     *clone_ns = exvi_reclaim_stats_get()->last_start_ns;
+    if (generations == EXVI_GENERATIONS)
+        turn.asked = started ? EXVI_ASKED_UNDER_WAY : EXVI_ASKED_NOT;
     return started;
 }
 
@@ -237,6 +261,7 @@ void exvi_turn_full_ended(uint64_t began_ns, uint64_t ns, Py_ssize_t collected, 
         .uncollectable = (uint64_t)uncollectable,
     });
     turn.waiting = 0;
+    turn.asked = EXVI_ASKED_NOT; /* it has freed all that was asked for */
     turn.backoff = (exvi_backoff){0};
     exvi_pace_scanned(&turn.pace, ns, examined);
 }
@@ -277,6 +302,27 @@ size_t exvi_turn_young_begins(int generation, int before)
         failed(why);
     bool idle = exvi_reclaim_now() == EXVI_RECLAIM_IDLE;
     return idle || exvi_reclaim_left() == 0 || is_spared(generation, before) ? 0 : bring();
+}
+
+bool exvi_turn_land(void)
+{
+    exvi_fallback why;
+    if (*turn.layout->collecting)
+        return exvi_reclaim_now() != EXVI_RECLAIM_IDLE;
+    exvi_turn_poll();
+    if (exvi_reclaim_now() == EXVI_RECLAIM_LANDING && !exvi_reclaim_land(turn.budget_ns / LANDING_SHARE, &why))
+        failed(why);
+    return exvi_reclaim_now() == EXVI_RECLAIM_SEARCHING || exvi_reclaim_now() == EXVI_RECLAIM_LANDING;
+}
+
+bool exvi_turn_frees(void)
+{
+    return exvi_reclaim_now() == EXVI_RECLAIM_FREEING && *turn.layout->enabled;
+}
+
+const exvi_layout *exvi_turn_layout(void)
+{
+    return turn.layout;
 }
 
 /* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller portions.

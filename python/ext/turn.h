@@ -34,6 +34,18 @@ bool exvi_turn_start(int generations, uint64_t deadline_ns, bool idle, uint64_t 
 /* See how the child stands. */
 void exvi_turn_poll(void);
 
+/* What became of the last whole search that was begun with exvi_turn_start(). An end is told once. */
+typedef enum exvi_asked { EXVI_ASKED_NOT, EXVI_ASKED_UNDER_WAY, EXVI_ASKED_DONE, EXVI_ASKED_FAILED } exvi_asked;
+exvi_asked exvi_turn_asked(uint64_t *unreachable);
+
+/* A step of landing, outside of young collections and as long as one of theirs; not inside a collection. False: there
+ * is nothing to land. */
+bool exvi_turn_land(void);
+
+/* Candidates wait for young collections, which the collector may make. */
+bool exvi_turn_frees(void);
+const exvi_layout *exvi_turn_layout(void);
+
 /* A full collection in place begins. True: because CPython's rule holds; otherwise the program asked for it. */
 bool exvi_turn_full_begins(void);
 void exvi_turn_full_ended(uint64_t began_ns, uint64_t ns, Py_ssize_t collected, Py_ssize_t uncollectable, bool by_rule);

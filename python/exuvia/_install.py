@@ -17,6 +17,7 @@ MODES = {"auto": 0, "background": 1, "inline": 2, "stress": 3}
 POLL_SECONDS = 0.001
 OTHERS_SECONDS = 1.0
 LARGEST_BUDGET_MS = 1e6
+FAILED = 3  # of _core.asked()
 
 
 class Unsupported(RuntimeError):
@@ -153,11 +154,9 @@ class _Patience:
 
 def _finish(timeout: float | None, given_up: Callable[[], bool] = _never) -> int | None:
     patience = _Patience(timeout, given_up)
-    state, completed, _ = _core.poll()
-    if state == 0:
-        return 0
-    now_completed, found = completed, 0
-    while state and now_completed == completed:  # in stress mode the next flight begins with the end of this one
+    state, finished, _ = _core.poll()
+    now_finished, found = finished, 0
+    while state and now_finished == finished:  # in stress mode the next one begins with the end of this one
         if _core.collects_here():
             return None  # a finalizer asks: that collection would wait for itself
         another_collects = _core.in_collection()
@@ -170,18 +169,22 @@ def _finish(timeout: float | None, given_up: Callable[[], bool] = _never) -> int
             gc.collect(1)
             if _core.stats()["young_collections"] == before and not _core.in_collection():
                 break  # our callback was taken out of gc.callbacks
-        state, now_completed, found = _core.poll()
-    if now_completed == completed:
-        return None if state or given_up() else gc.collect()  # the search failed
-    return found
+        state, now_finished, found = _core.poll()
+    how, asked_for = _core.asked()
+    if now_finished != finished:
+        return found
+    if state or given_up():
+        return None
+    return gc.collect() if how == FAILED else asked_for
 
 
 def finish_collection(timeout: float | None = None) -> int | None:
     """Wait for the collection in flight, without holding the GIL, and free what it found.
 
-    Returns the number of unreachable objects; 0 if none was in flight; None if the time was over before, in a
-    finalizer, inside a collection, or where a collection in another thread does not end for a second: a finalizer may
-    be waiting for this call. If the search failed, a collection in place takes its part.
+    What was dead when that search began is gone then. Returns the number of unreachable objects, also where other
+    collections have freed them before; 0 if none was in flight; None if the time was over before, in a finalizer,
+    inside a collection, or where a collection in another thread does not end for a second: a finalizer may be waiting
+    for this call. If the search failed, a collection in place takes its part.
     """
     if not is_installed():
         raise RuntimeError("exuvia is not installed")
@@ -189,13 +192,20 @@ def finish_collection(timeout: float | None = None) -> int | None:
 
 
 def collect_unless(given_up: Callable[[], bool]) -> int:
+    earlier = _finish(None, given_up)  # it does not see what has died since it began
+    if earlier is None:
+        return 0
     if _core.start(3) or _core.poll()[0] != 0:
-        return _finish(None, given_up) or 0
-    return gc.collect() if is_installed() and not given_up() else 0
+        return earlier + (_finish(None, given_up) or 0)
+    return earlier + gc.collect() if is_installed() and not given_up() else earlier
 
 
 def collect() -> int:
-    """A full collection in the background, and wait for it, as finish_collection() does: 0 where that gives None."""
+    """A full collection in the background, and wait for it: all that was dead before the call is gone after it.
+
+    Returns the number of unreachable objects, those of a collection that was in flight already included; what there is
+    of it where finish_collection() would give None.
+    """
     if not is_installed():
         raise RuntimeError("exuvia is not installed")
     return collect_unless(_never)

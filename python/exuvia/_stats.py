@@ -88,7 +88,7 @@ class Stats:
     started: int
     """Snapshots taken, the trial of an installation included."""
     completed: int
-    """Of them those whose candidates were all proven or dropped."""
+    """Of them those that have landed: the child is gone, and what it found waits for young collections."""
     young_collections: int
     """Collections of generation 0 and 1."""
     full_collections: int
@@ -112,7 +112,11 @@ class Stats:
     pauses: dict[str, Pauses]
     """Stops by kind: "clone" for a snapshot, "reclaim" for a young collection that brought candidates, "young" for any
     other, "full" for one of generation 2 in place; "all" as the program felt them: a snapshot at the end of a
-    collection is one stop with it, so the times add up, but not the counts."""
+    collection is one stop with it, so the times add up, but not the counts. "assist" is the waiting of young
+    collections for a search that is behind."""
+    in_flight: str
+    """What a background collection does now: "" for nothing, "searching" in its child, "landing" what was found,
+    "freeing" it in young collections."""
 
     def as_dict(self) -> dict[str, Any]:
         fields: dict[str, Any] = as_dict(self)

@@ -283,6 +283,13 @@ bool exvi_child_ended(int32_t pid, int *status)
     return true;
 }
 
+bool exvi_child_is_over(int32_t pid)
+{
+    siginfo_t ended = {.si_pid = 0};
+    long result = EXVI_RAW(SYS_waitid, P_PID, pid, &ended, WEXITED | WNOHANG | WNOWAIT | __WCLONE, NULL);
+    return result == -ECHILD || (result == 0 && ended.si_pid == pid);
+}
+
 void exvi_child_await(int32_t pid)
 {
     siginfo_t ended;
@@ -334,6 +341,12 @@ bool exvi_child_ended(int32_t pid, int *status)
 {
     (void)pid;
     *status = -1;
+    return true;
+}
+
+bool exvi_child_is_over(int32_t pid)
+{
+    (void)pid;
     return true;
 }
 

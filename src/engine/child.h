@@ -35,6 +35,7 @@ _Noreturn void exvi_child_exit(int status);
  * process. Any thread may ask. A child that was told to end still needs some milliseconds for each GB of its page
  * tables. */
 bool exvi_child_ended(int32_t pid, int *status);
+bool exvi_child_is_over(int32_t pid);      /* has it ended, or been reaped? It is left to be reaped */
 void exvi_child_await(int32_t pid);        /* until it has ended; it is left to be reaped */
 bool exvi_status_is_timeout(int status);   /* ended by the watchdog of exvi_child_settle() */
 uint64_t exvi_child_cpu_ns(int32_t pid);   /* processor time so far; 0: unknown */

@@ -343,17 +343,50 @@ static void *run_worker(void *arg)
     return NULL;
 }
 
-bool exvi_worker_start(exvi_worker *worker, void (*run)(void *arg), void *arg)
+static bool start_thread(pthread_t *thread, void *(*run)(void *arg), void *arg)
 {
     sigset_t all, before;
-    *worker = (exvi_worker){.pid = exvi_own_pid(), .run = run, .arg = arg};
     if (exvi_fault_hit(EXVI_FAULT_CLONE))
         return false;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* the new thread inherits it */
-    bool started = pthread_create(&worker->thread, NULL, run_worker, worker) == 0;
+    bool started = pthread_create(thread, NULL, run, arg) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return started;
+}
+
+bool exvi_worker_start(exvi_worker *worker, void (*run)(void *arg), void *arg)
+{
+    *worker = (exvi_worker){.pid = exvi_own_pid(), .run = run, .arg = arg};
+    return start_thread(&worker->thread, run_worker, worker);
+}
+
+typedef struct loose_thread {
+    void (*run)(void *arg);
+    void *arg;
+} loose_thread;
+
+static void *run_loose(void *arg)
+{
+    loose_thread thread = *(loose_thread *)arg;
+    exvi_unmap(arg, sizeof thread);
+    thread.run(thread.arg);
+    return NULL;
+}
+
+bool exvi_thread_start(void (*run)(void *arg), void *arg)
+{
+    pthread_t unused;
+    loose_thread *thread = exvi_map(sizeof *thread, exvi_page_size());
+    if (!thread)
+        return false;
+    *thread = (loose_thread){run, arg};
+    if (start_thread(&unused, run_loose, thread)) {
+        pthread_detach(unused);
+        return true;
+    }
+    exvi_unmap(thread, sizeof *thread);
+    return false;
 }
 
 void exvi_worker_wait(exvi_worker *worker)

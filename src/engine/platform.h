@@ -62,6 +62,9 @@ typedef struct exvi_worker {
 bool exvi_worker_start(exvi_worker *worker, void (*run)(void *arg), void *arg);
 void exvi_worker_wait(exvi_worker *worker);
 
+/* The same for one that nobody waits for. */
+bool exvi_thread_start(void (*run)(void *arg), void *arg);
+
 uint64_t exvi_clock_ns(void);                        /* monotonic */
 uint64_t exvi_cpu_ns(void);                          /* CPU time of this process, children excluded */
 unsigned exvi_processors(void);                      /* that this process may run on */
