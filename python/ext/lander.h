@@ -13,8 +13,8 @@
 #ifndef EXVI_LANDER_H
 #define EXVI_LANDER_H
 
-/* At the end of a collection or of a call: a search that is up is watched from now on, one that has landed is not. Where
- * no thread can be had young collections alone land it. */
+/* At the end of a collection or of a call: a search that is up is watched from now on, one that has landed is not.
+ * Where no thread can be had young collections alone land it. */
 void exvi_lander_follow(void);
 
 /* Until none of our threads is left; gives up the GIL meanwhile. */

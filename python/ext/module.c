@@ -98,8 +98,8 @@ static PyObject *core_start(PyObject *self, PyObject *args)
     return PyBool_FromLong(exvi_callback_start(generations, (uint64_t)(deadline * 1e9), false));
 }
 
-/* How the flight stands: 0 none, 1 searching, 2 candidates wait for young collections; how many came to an end, and what
- * the last one found. */
+/* How the flight stands: 0 none, 1 searching, 2 candidates wait for young collections; how many came to an end, and
+ * what the last one found. */
 static PyObject *core_poll(PyObject *self, PyObject *unused)
 {
     (void)self;
