@@ -115,7 +115,8 @@ static PyObject *core_poll(PyObject *self, PyObject *unused)
                          (unsigned long long)stats->last.unreachable);
 }
 
-/* What became of the search that start(3) began: 0 nothing to tell, 1 under way, 2 done, 3 failed; and what it found. */
+/* What became of the search that start(3) began: 0 nothing to tell, 1 under way, 2 done, 3 failed; and what it found.
+ * */
 static PyObject *core_asked(PyObject *self, PyObject *unused)
 {
     (void)self;
