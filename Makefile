@@ -13,7 +13,7 @@ help:
 	@echo 'make test-cpython          the tests of CPython itself, both ways, on each interpreter [ARGS: --resume, modules]'
 	@echo 'make test-matrix           the same and ours on the interpreters of Debian testing, in a root of their own'
 	@echo 'make test-programs         programs from PyPI with their own tests, plain and under Exuvia [ARGS: names]'
-	@echo 'make test-page             the page of the pause benchmark, looked at in a headless browser'
+	@echo 'make test-page             the pages of the benchmarks, looked at in a headless browser'
 	@echo 'make bench-pyperformance   a dozen programs of pyperformance, plain and with Exuvia installed'
 	@echo 'make bench-loads           kinds of load under stock and Exuvia: worse on any? [ARGS: --quick, --loads, --sizes ...]'
 	@echo 'make soak SECONDS=180      mixed work for so long under Exuvia and stock: memory flat, nothing lost or left'

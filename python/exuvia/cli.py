@@ -96,7 +96,8 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> a
 def _add_pause(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     pause = kinds.add_parser("pause", help="how long requests wait for the collector",
                              description="One service with many live objects under stock collection, Exuvia, "
-                                         "gc.freeze() and gc.disable(): how long its requests wait.")
+                                         "gc.freeze() and gc.disable(), and with young collections alone (threshold 2 "
+                                         "at 10**9): how long its requests wait.")
     pause.add_argument("--objects", type=_objects, default=1_000_000, metavar="N",
                        help="live container objects, at least 1000 (1e6); some 0.3 GB of memory for a million")
     pause.add_argument("--workload", choices=["write", "read"], default="write",
@@ -104,8 +105,9 @@ def _add_pause(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
                             "full collections are begun by hand")
     pause.add_argument("--html", metavar="FILE", help="a page that shows every request; needs the extra `report`")
     pause.add_argument("--json", metavar="FILE", help="the numbers")
-    pause.add_argument("--configurations", type=_configurations, default="stock,exuvia,freeze,disable", metavar="NAMES",
-                       help="which of stock, exuvia, freeze, disable, with commas between (all)")
+    pause.add_argument("--configurations", type=_configurations, metavar="NAMES",
+                       default="stock,exuvia,freeze,disable,young",
+                       help="which of stock, exuvia, freeze, disable, young, with commas between (all)")
 
 
 def _add_loads(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

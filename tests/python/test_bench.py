@@ -13,8 +13,8 @@ def test_pause(python, tmp_path, workload):
     assert done.returncode == 0, done.stderr
     assert "longest stop: 1/" in done.stdout and "CPU of a full collection: " in done.stdout
     by_name = {figures["configuration"]: figures for figures in json.loads(numbers.read_text())}
-    assert set(by_name) == {"stock", "exuvia", "freeze", "disable"}
-    assert by_name["stock"]["full_collections"] == 3 and by_name["disable"]["full_collections"] == 0
+    assert set(by_name) == {"stock", "exuvia", "freeze", "disable", "young"}
+    assert by_name["stock"]["full_collections"] == 3 and by_name["disable"]["full_collections"] == by_name["young"]["full_collections"] == 0
     assert by_name["exuvia"]["background"] > 0 and by_name["exuvia"]["search_ms"] > 0
     assert by_name["exuvia"]["longest_stop_ms"] > 0
     assert len({figures["requests"] for figures in by_name.values()}) == 1

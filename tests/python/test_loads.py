@@ -237,6 +237,31 @@ def test_a_wrong_option_is_said_at_once(python, words, said):
     assert done.returncode != 0 and said in done.stderr and "Traceback" not in done.stderr
 
 
+def test_the_memory_seen_is_that_of_process_and_child(python):
+    """What the sampler adds up without touching the program's lock is the sum of the PSS of both."""
+    made_up(python, """
+from exuvia.bench.loads import sampler
+heap = [bytearray(4000) for _ in range(25_000)]
+ready, wrote = os.pipe()
+if os.fork() == 0:
+    for block in heap[:10_000]:
+        block[:] = bytes(4000)
+    os.write(wrote, b"1")
+    time.sleep(60)
+os.read(ready, 1)
+own, child = sampler.memory(os.getpid())
+for block in heap[:5_000]:
+    block[:] = bytes(4000)       # what we write the child no longer shares: it counts as its own
+own, child = sampler.memory(os.getpid())
+both = sampler.memory_of_workers(os.getpid())[0]
+import signal
+os.kill(sampler.children_of(os.getpid())[0], signal.SIGKILL)
+assert 100e6 < own < 150e6 and 40e6 < child < 60e6, (own, child)
+assert abs(own + child - both) < 20e6, (own, child, both)    # the interpreter's file is shared with others
+assert sampler.memory(10**9) == (0, 0)
+""")
+
+
 def test_control_groups_are_found_in_both_versions(python):
     made_up(python, """
 from exuvia.bench.loads import groups

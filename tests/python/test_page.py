@@ -1,7 +1,7 @@
-"""The page of `exuvia bench pause --html`: what keeps it from being written is said first, and a browser shows it.
+"""The pages of `exuvia bench`: what keeps them from being written is said first, and a browser shows them.
 
-EXUVIA_PAGE_SHOT names a file for a picture of the page. `make test-page` brings an interpreter with Bokeh, and
-Chromium.
+EXUVIA_PAGE_SHOT names a file for a picture of the page of `bench pause`, EXUVIA_LOADS_SHOT of that of `bench loads`.
+`make test-page` brings an interpreter with Bokeh, and Chromium.
 """
 import os
 
@@ -38,10 +38,11 @@ def has_bokeh(python):
     return python.command("-c", "import bokeh").returncode == 0
 
 
-def test_without_bokeh_nothing_is_measured(python, tmp_path):
+@pytest.mark.parametrize("words", [SMALL, ("-m", "exuvia", "bench", "loads")], ids=["pause", "loads"])
+def test_without_bokeh_nothing_is_measured(python, tmp_path, words):
     (tmp_path / "bokeh.py").write_text("raise ImportError('not there')\n")
     page = tmp_path / "page.html"
-    done = python.command(*SMALL, "--html", str(page),
+    done = python.command(*words, "--html", str(page),
                           environment={"PYTHONPATH": f"{tmp_path}:{python.folder}"})
     assert done.returncode == 1
     assert done.stderr == "exuvia bench: the page is drawn with Bokeh: pip install 'exuvia[report]'\n"
@@ -75,11 +76,39 @@ assert counts == [1, 2, 1] and left[1] <= 1.1 < right[1]
     assert done.returncode == 0, done.stderr
 
 
-def test_a_browser_shows_the_page(python, tmp_path):
+def skip_if_it_cannot_be_seen(python):
     if browser.PROGRAM is None:
         pytest.skip("chromium is not installed (make test-page)")
     if not has_bokeh(python):
         pytest.skip("this interpreter has no bokeh (make test-page)")
+
+
+def test_a_browser_shows_the_page_of_loads(python, tmp_path):
+    skip_if_it_cannot_be_seen(python)
+    page = tmp_path / "page.html"
+    done = python.command("-m", "exuvia", "bench", "loads", "--loads", "churn,parse", "--sizes", "20000",
+                          "--seeds", "1", "--pairs", "2", "--configurations", "stock,exuvia,disable", "--html", str(page),
+                          timeout=300)
+    assert done.returncode == 0, done.stderr
+    with browser.Browser(str(tmp_path / "profile")) as chromium:
+        chromium.open(page)
+        chromium.wait_for("typeof Bokeh !== 'undefined' && Bokeh.documents.length > 0 && Bokeh.documents[0].is_idle")
+        if "EXUVIA_LOADS_SHOT" in os.environ:
+            chromium.screenshot(os.environ["EXUVIA_LOADS_SHOT"])
+        plots = [seen for seen in chromium.evaluate(SEEN) if seen["width"] > 300 and seen["stock"] + seen["exuvia"]]
+        assert len(plots) == 4, "latency and memory of each load"
+        assert all(seen["stock"] and seen["exuvia"] for seen in plots), plots
+        assert chromium.evaluate("document.querySelectorAll('section').length") == 2
+        words = chromium.evaluate("document.querySelector('table').innerText")
+        assert all(word in words for word in ("churn", "parse", "longest", "p99.9", "waiting", "0.02 M")), words
+        assert chromium.evaluate("document.querySelectorAll('section tbody tr').length") == 6
+        assert chromium.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+        assert not chromium.problems
+        assert [url for url in chromium.requested if not url.startswith(("data:", "blob:"))] == [f"file://{page}"]
+
+
+def test_a_browser_shows_the_page(python, tmp_path):
+    skip_if_it_cannot_be_seen(python)
     page = tmp_path / "page.html"
     done = python.command(*SMALL, "--html", str(page), timeout=300)
     assert done.returncode == 0, done.stderr

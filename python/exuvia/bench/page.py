@@ -13,29 +13,30 @@ from typing import Any
 
 MOST_POINTS = 30_000     # of one configuration
 BINS_A_DECADE = 8        # of the histogram
-COLOURS = {"stock": "#c8452e", "exuvia": "#1d6fa5", "freeze": "#b58900", "disable": "#7a7a7a"}
+COLOURS = {"stock": "#c8452e", "exuvia": "#1d6fa5", "freeze": "#b58900", "disable": "#7a7a7a", "young": "#6a4fa3"}
 NAMES = {"stock": "stock collection", "exuvia": "Exuvia", "freeze": "gc.freeze() after loading",
-         "disable": "gc.disable()"}
+         "disable": "gc.disable()", "young": "young collections alone"}
 DOES = {"write": "reads, allocates, replaces old objects and drops cycles", "read": "reads and allocates"}
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 1240px; margin: 2em auto; padding: 0 1em; }
+h1 { margin-bottom: 0; }
+h2 { margin: 1.6em 0 0.3em; font-size: 1.2em; }
+.headline { font-size: 1.2em; margin-top: 0.2em; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(520px, 1fr)); gap: 0.5em 1em; }
+.numbers { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.9em; width: 100%; }
+th, td { padding: 0.35em 0.6em; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child { text-align: left; }
+thead th { border-bottom: 2px solid #888; vertical-align: bottom; }
+.swatch { display: inline-block; width: 0.8em; height: 0.8em; margin-right: 0.5em; border-radius: 2px; }
+.note { color: #555; font-size: 0.9em; }
+"""
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 1240px; margin: 2em auto; padding: 0 1em; }}
-h1 {{ margin-bottom: 0; }}
-h2 {{ margin: 1.6em 0 0.3em; font-size: 1.2em; }}
-.headline {{ font-size: 1.2em; margin-top: 0.2em; }}
-.plots {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(520px, 1fr)); gap: 0.5em 1em; }}
-.numbers {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.9em; width: 100%; }}
-th, td {{ padding: 0.35em 0.6em; text-align: right; border-bottom: 1px solid #ddd; }}
-th:first-child {{ text-align: left; }}
-thead th {{ border-bottom: 2px solid #888; vertical-align: bottom; }}
-.swatch {{ display: inline-block; width: 0.8em; height: 0.8em; margin-right: 0.5em; border-radius: 2px; }}
-.note {{ color: #555; font-size: 0.9em; }}
-</style>
+<style>{style}</style>
 {scripts}
 </head>
 <body>
@@ -102,7 +103,7 @@ def write(path: str, results: list[dict[str, Any]]) -> None:
     script, places = components(drawn)
     sparse = any(len(result["latencies_ns"]) > MOST_POINTS for result in results)
     page = PAGE.format(
-        title=f"Exuvia: {results[0]['objects']:,} live objects", headline=headline(results),
+        style=STYLE, title=f"Exuvia: {results[0]['objects']:,} live objects", headline=headline(results),
         objects=results[0]["objects"], requests=results[0]["requests"], does=DOES[results[0]["workload"]],
         scripts=Resources(mode="inline", components=["bokeh"]).render(),
         latencies="".join(places[result["configuration"]] for result in results), stops=places["stops"],

@@ -1,4 +1,5 @@
-"""How long requests wait for the collector: one service under stock, Exuvia, gc.freeze() and gc.disable()."""
+"""How long requests wait for the collector: one service under stock, Exuvia, gc.freeze() and gc.disable(), and with
+young collections alone."""
 from __future__ import annotations
 
 import json
@@ -9,7 +10,7 @@ import tempfile
 import threading
 from typing import Any
 
-CONFIGURATIONS = ("stock", "exuvia", "freeze", "disable")
+CONFIGURATIONS = ("stock", "exuvia", "freeze", "disable", "young")
 WORKLOADS = ("write", "read")
 FULL_COLLECTIONS = 3
 
@@ -112,6 +113,9 @@ def ratio(results: list[dict[str, Any]]) -> str:
         lines.append(f"CPU of a full collection: {search_ns(ours) / search_ns(stock):.2f} of stock's")
     added = (ours["peak_bytes"] + ours["child_bytes"]) / stock["peak_bytes"] - 1
     lines.append(f"memory at the peak, the child's with it: {added:+.0%}")
+    if "young" in by_name:
+        alone = by_name["young"]["requests"] / by_name["young"]["seconds"]
+        lines.append(f"requests/s: {ours['requests'] / ours['seconds'] / alone:.2f} of young collections alone")
     return "\n".join(lines)
 
 

@@ -21,6 +21,7 @@ CYCLES = 3         # old cycles that a request drops
 WARM_UP = 200
 READS = 20_000
 NEVER = 10**12
+NO_FULL = 10**9    # a threshold 2 that is never reached: what young collections alone cost
 
 
 class Record:
@@ -121,7 +122,7 @@ def begin_collection(configuration: str, stops: Stops) -> None:
         begin = time.perf_counter_ns()
         exuvia.start_collection()
         stops.each.append(time.perf_counter_ns() - begin)  # no callback sees the clone
-    elif configuration != "disable":
+    elif configuration not in ("disable", "young"):
         gc.collect()
 
 
@@ -140,6 +141,8 @@ def run(configuration: str, workload: str, objects: int, requests: int, full: in
         gc.disable()
     else:
         gc.collect()
+    if configuration == "young":
+        gc.set_threshold(*gc.get_threshold()[:2], NO_FULL)
     answer = service.read if workload == "read" else service.write
     every = READS if workload == "read" else NEVER
     stops = Stops()

@@ -27,6 +27,10 @@ def measure(wanted: matrix.Wanted, kept: matrix.Kept) -> None:
 
 
 def main(wanted: matrix.Wanted, json_file: str | None, html: str | None, resume: bool, check_bounds: bool) -> None:
+    if html:
+        from exuvia.bench.page import check_bokeh
+
+        check_bokeh()
     for path in (json_file, html):
         if path:
             check(path)
@@ -42,6 +46,10 @@ def main(wanted: matrix.Wanted, json_file: str | None, html: str | None, resume:
     found = verdict.judge_all(results)
     _summary.draw([report.figures(results), report.verdicts(found)], sys.stdout)
     print("\n".join(report.reasons(found)))
+    if html:
+        from exuvia.bench.loads import page
+
+        page.write(html, results)
     if check_bounds:
         failed = [f"{each.load}, {report.size_in_words(each.size)}: {'; '.join(each.check)}"
                   for each in found if each.check]

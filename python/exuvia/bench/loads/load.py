@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from typing import Iterator
 
-FEW = 1_200_000  # objects that a small heap's requests make in all; a large heap is made over once
+FEW = 600_000  # objects that a small heap's requests make in all; a large heap is made over once
 
 
 class Load:

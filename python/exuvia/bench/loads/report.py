@@ -17,7 +17,7 @@ FIGURES = (("p50 us", "p50_us", "{:,.0f}"), ("p99 us", "p99_us", "{:,.0f}"), ("p
 
 
 def size_in_words(size: int) -> str:
-    return f"{size / 1e6:g} M" if size >= 100_000 else f"{size:,}"
+    return f"{size / 1e6:g} M" if size >= 10_000 else f"{size:,}"
 
 
 def figures(results: Iterable[dict[str, Any]]) -> Table:

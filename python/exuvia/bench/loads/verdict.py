@@ -7,7 +7,6 @@ worse. Nothing here measures or prints.
 from __future__ import annotations
 
 import math
-import statistics
 from typing import Any, Callable, Iterable, NamedTuple
 
 from exuvia.bench.loads.kinds import KINDS, Kind
@@ -72,7 +71,7 @@ COLUMNS = (
 
 
 class Judged(NamedTuple):
-    """One column of one load and size, for the seed where it is worst. Medians of the pairs."""
+    """One column of one load and size, for the seed where it is worst: its median pair."""
     column: Column
     seed: int
     stock: float
@@ -100,13 +99,13 @@ def over(value: float, by: float) -> float:
 
 
 def median_of_pairs(column: Column, seed: int, pairs: list[tuple[Result, Side]]) -> Judged:
-    ours = [float(result[column.field]) for result, _ in pairs]
-    stock = [float(side.stock[column.field]) for _, side in pairs]
-    bounds = [column.bound(side) for _, side in pairs]
-    ratios = [over(mine, theirs) for mine, theirs in zip(ours, stock)]
-    return Judged(column, seed, statistics.median(stock), statistics.median(ours), statistics.median(bounds),
-                  statistics.median(map(over, ours, bounds)), statistics.median(ratios), (min(ratios), max(ratios)),
-                  all(theirs and mine < CLEARLY * theirs for mine, theirs in zip(ours, stock)))
+    """The middle pair by its excess, of two in the middle the worse one."""
+    figures = [(float(result[column.field]), float(side.stock[column.field]), column.bound(side))
+               for result, side in pairs]
+    ours, stock, bound = sorted(figures, key=lambda each: over(each[0], each[2]))[len(figures) // 2]
+    ratios = [over(mine, theirs) for mine, theirs, _ in figures]
+    return Judged(column, seed, stock, ours, bound, over(ours, bound), over(ours, stock), (min(ratios), max(ratios)),
+                  all(theirs and mine < CLEARLY * theirs for mine, theirs, _ in figures))
 
 
 def pairs_of(results: Iterable[Result], load: str, size: int) -> dict[int, list[tuple[Result, Side]]]:
