@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
-"""Take the safety mechanisms out of the library one by one; a test must fail for each.
+"""Take the safety mechanisms out of the library and the extension one by one; a test must fail for each.
 
     tests/mutants.py [NAME]...        all, or those whose names contain one of the words
-    tests/mutants.py --list           the table of tests/README.md
+    tests/mutants.py --minutes 10     those of the extension, then as many of the library's as come in that time,
+                                      beginning at another one each day
+    tests/mutants.py --list           a table of them
 
-A mutant is one replacement in one file below src/. It is built in a temporary folder, in the variant of the library and
-with the tests that are named with it. Killed: one of these tests fails, crashes or hangs. A mutant that survives, or
-whose text is not found any more, is a failure of this program.
+A mutant is one replacement in one file. It is built in a temporary folder, in the variant of the library and with the
+tests that are named with it; `ext` is the extension, for the first interpreter that tools/interpreters.py finds,
+`ext12` for one of 3.12 or newer. Killed: one of these tests fails, crashes or hangs. A mutant that survives, or whose
+text is not found any more, is a failure of this program; one for which there is no interpreter is left out.
 """
 import argparse
+import collections
 import dataclasses
+import math
 import os
 import pathlib
 import random
@@ -17,6 +22,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ORACLE = ["mirror", "oracle", "step", "types"]
@@ -26,16 +32,17 @@ VARIANTS = {
     "checked": ["-DEXVI_CHECKED=1"],
     "stress": ["-DEXVI_CHECKED=1", "-DEXVI_STRESS=1"],
 }
+COMPILER = os.environ.get("CC", "gcc").split()
 FLAGS = ["-std=gnu11", "-O1", "-g", "-w", "-I" + str(ROOT / "include"), "-I" + str(ROOT / "tests/world")]
 
 
 @dataclasses.dataclass
 class Mutant:
     name: str      # the mechanism that is taken out
-    file: str      # in src/
+    file: str      # in src/, or python/ext/
     old: str
     new: str
-    tests: str     # VARIANT:TEST, separated by blanks; the first that fails is enough
+    tests: str     # VARIANT:TEST, or ext:FILE::TEST in tests/python, separated by blanks; the first that fails is enough
 
 
 MUTANTS = [
@@ -63,7 +70,7 @@ MUTANTS = [
         header->flags &= ~(uint32_t)EXVI_PROVEN;
 """, "checked:faults"),
     Mutant("unreachable objects are held while code of the program runs", "collect.c",
-           "        exvi_header_of(found[i])->refcount++;\n", "", "checked:graphs"),
+           "        header->refcount++;\n", "", "checked:graphs"),
     Mutant("weak references to the unreachable are cut", "collect.c",
            "    hold(heap, doomed);\n    exvi_weakrefs_die_together(heap, doomed->object, doomed->count);\n",
            "    hold(heap, doomed);\n", "checked:graphs"),
@@ -140,7 +147,8 @@ MUTANTS = [
            "    exvi_header_of(object)->type->visit(object, visit, arg);\n",
            "    exvi_header_of(object)->flags |= EXVI_PROVEN;\n    exvi_header_of(object)->type->visit(object, visit, arg);\n"
            "    exvi_header_of(object)->flags &= ~(uint32_t)EXVI_PROVEN;\n", "checked:readonly"),
-    Mutant("counts beyond a byte", "cycle.c", "        count_many(s, object, 1);\n    }", "    }",
+    Mutant("counts beyond a byte", "cycle.c",
+           "    } else if (*to.byte == MANY) {\n        count_many(s, to.object, 1);\n    }", "    }",
            "checked:graphs stress:graphs"),
     Mutant("objects that the mark stack had no room for", "cycle.c", "        s->grey = true;\n", "",
            "stress:faults stress:cycle checked:cycle"),
@@ -170,7 +178,36 @@ MUTANTS = [
            "        else\n            exv_decref(objects[i]);\n", "checked:graphs"),
     Mutant("what is left is counted without memory", "heap.c", "return count_mortals(heap);", "return 0;",
            "checked:faults"),
+    # the extension: an address of an answer
+    Mutant("a candidate's block was not freed", "ext/reclaim.c", "exvi_free_log_is_freed((const void *)block) || ", "",
+           "ext:test_traps.py::test_an_address_that_was_freed_and_used_again"),
+    Mutant("a block begins before what precedes its object", "ext/reclaim.c",
+           "(word & EXVI_WORD_PREHEADER) != 0 ? 32 : 16", "16",
+           "ext:test_traps.py::test_an_address_that_was_freed_and_used_again"),
+    Mutant("a candidate is tracked", "ext/reclaim.c", " || !exvi_gc_is_listed(head))", " || !head)", "ext:test_traps.py"),
+    Mutant("a dying object is no candidate", "ext/gclist.c",
+           "    if (Py_REFCNT(exvi_gc_object_of(head)) <= 0)\n        return false;\n", "", "ext:test_gclist.py ext:test_traps.py"),
+    Mutant("frozen objects stay where they are", "ext/reclaim.c", "    if (is_frozen_since())\n        return &why[1];\n", "",
+           "ext:test_traps.py::test_frozen_in_flight ext:test_frozen.py"),
+    Mutant("frozen objects are not brought", "ext/reclaim.c", "    *whole = !is_frozen_since();\n", "    *whole = true;\n",
+           "ext:test_frozen.py ext:test_traps.py"),
+    Mutant("frees are observed exactly", "ext/reclaim.c", "    if (!exvi_free_log_accurate())\n        return &why[0];\n", "",
+           "ext:test_traps.py"),
+    Mutant("no search beside interpreters with a GIL of their own", "ext/free_log.c",
+           "    watch.lost = false;\n    if (!exvi_free_log_is_alone())\n        return false;\n", "    watch.lost = false;\n",
+           "ext12:test_interpreters.py"),
+    Mutant("records stay while another interpreter may write them", "ext/free_log.c",
+           "    if (exvi_free_log_is_alone())\n        drop_records();\n", "    drop_records();\n",
+           "ext12:test_interpreters.py"),
+    Mutant("a component goes whole", "ext/reclaim.c", "if (ends && reclaim.in_range >= RANGE_OBJECTS",
+           "if (reclaim.in_range >= RANGE_OBJECTS", "ext:test_traps.py"),
 ]
+
+
+def path_of(mutant):
+    if mutant.file.startswith("ext/"):
+        return ROOT / "python" / mutant.file
+    return next((ROOT / "src").glob("*/" + mutant.file))
 
 
 def run(command, **more):
@@ -178,7 +215,7 @@ def run(command, **more):
 
 
 def compile_file(source, target, flags):
-    if subprocess.run(["gcc", *FLAGS, *flags, "-c", "-o", target, source]).returncode:
+    if subprocess.run([*COMPILER, *FLAGS, *flags, "-c", "-o", target, source]).returncode:
         raise SystemExit(f"{source} does not compile")
 
 
@@ -188,7 +225,7 @@ class Variant:
     def __init__(self, name, folder):
         self.flags = VARIANTS[name] + ["-I" + str(path) for path in (ROOT / "src").iterdir() if path.is_dir()]
         self.folder = folder / name
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
         self.library = {}
         for source in sorted((ROOT / "src").glob("*/*.c")):
             self.library[source.name] = self.folder / (source.stem + ".o")
@@ -210,7 +247,7 @@ class Variant:
         objects[mutated_name] = mutated_object
         program = self.folder / "program"
         parts = [self.test_object(test), *(self.oracle if test in WORLDS else []), *objects.values()]
-        if subprocess.run(["gcc", "-o", program, *parts, "-lcmocka", "-lm", "-lpthread"]).returncode:
+        if subprocess.run([*COMPILER, "-o", program, *parts, "-lcmocka", "-lm", "-lpthread"]).returncode:
             raise SystemExit(f"test_{test} does not link")
         environment = dict(os.environ, EXUVIA_TEST_SCALE="0.4", EXUVIA_TEST_SEED=str(random.randrange(10**9)))
         try:
@@ -219,51 +256,118 @@ class Variant:
             return False
 
 
-def killer(mutant, variants, folder):
-    """The first named test that fails with the mutant, or None."""
-    text = next((ROOT / "src").glob("*/" + mutant.file)).read_text(encoding="utf-8")
-    if text.count(mutant.old) < 1:
-        raise LookupError(mutant.name)
+class Extension:
+    """The package for one interpreter, built of a copy of the sources in which one file may be changed."""
+
+    def __init__(self, least, folder):
+        found = subprocess.run([sys.executable, ROOT / "tools/interpreters.py", "list"], stdout=subprocess.PIPE, text=True,
+                               check=True, cwd=ROOT).stdout.split("\n")
+        pairs = [line.split() for line in found if " " in line]
+        self.python = next((path for path, version in pairs if int(version.split(".")[1]) >= least), None)
+        self.tree = folder / f"ext{least}"
+        if self.python:
+            self.copy(folder)
+
+    def copy(self, folder):
+        for name in ("python", "include", "src", "tools", "tests/python"):
+            shutil.copytree(ROOT / name, self.tree / name, symlinks=True)
+        library = Variant("release", folder / self.tree.name)
+        (self.tree / "main/src").mkdir(parents=True)
+        subprocess.run(["ar", "rcs", self.tree / "main/src/libexuvia.a", *library.library.values()], check=True)
+
+    def passes(self, test, file, text):
+        changed = self.tree / "python" / file
+        kept = changed.read_text(encoding="utf-8")
+        changed.write_text(text, encoding="utf-8")
+        try:
+            built = subprocess.run([sys.executable, "tools/interpreters.py", "build", "main", "built", self.python],
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True, cwd=self.tree)
+            environment = dict(os.environ, EXUVIA_INTERPRETERS=built.stdout.strip())
+            return run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test], env=environment,
+                       timeout=600, cwd=self.tree / "tests/python") == 0
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            changed.write_text(kept, encoding="utf-8")
+            shutil.rmtree(self.tree / "built", ignore_errors=True)
+
+
+def extension_survives(mutant, changed_text, name, test, worlds, folder):
+    """None: there is no interpreter for it."""
+    least = int(name.removeprefix("ext") or 11)
+    if name not in worlds:
+        (folder / f"ext{least}").mkdir()
+        worlds[name] = Extension(least, folder)
+    return worlds[name].passes(test, mutant.file, changed_text) if worlds[name].python else None
+
+
+def survives(mutant, changed_text, place, worlds, folder):
+    name, test = place.split(":", 1)
+    if name.startswith("ext"):
+        return extension_survives(mutant, changed_text, name, test, worlds, folder)
     changed = folder / mutant.file
-    changed.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+    changed.write_text(changed_text, encoding="utf-8")
+    if name not in worlds:
+        worlds[name] = Variant(name, folder)
+    compile_file(changed, folder / "mutant.o", worlds[name].flags)
+    return worlds[name].passes(test, mutant.file, folder / "mutant.o")
+
+
+def fate(mutant, worlds, folder):
+    """"killed", "SURVIVED" or "left out", and by or for which tests."""
+    text = path_of(mutant).read_text(encoding="utf-8").replace(mutant.old, mutant.new)
+    outcomes = []
     for place in mutant.tests.split():
-        name, test = place.split(":")
-        if name not in variants:
-            variants[name] = Variant(name, folder)
-        compile_file(changed, folder / "mutant.o", variants[name].flags)
-        if not variants[name].passes(test, mutant.file, folder / "mutant.o"):
-            return place
-    return None
+        outcomes.append(survives(mutant, text, place, worlds, folder))
+        if outcomes[-1] is False:
+            return "killed", place
+    return ("left out" if None in outcomes else "SURVIVED"), mutant.tests
+
+
+def lost(mutants):
+    """Those whose text is not in their file any more."""
+    gone = [mutant for mutant in mutants if mutant.old not in path_of(mutant).read_text(encoding="utf-8")]
+    for mutant in gone:
+        print(f"LOST      {mutant.name}: its text is not in {mutant.file}", flush=True)
+    return gone
+
+
+def rotated(mutants):
+    """The extension's, then the library's, beginning at another one each day."""
+    ours = [mutant for mutant in mutants if mutant.file.startswith("ext/")]
+    others = [mutant for mutant in mutants if not mutant.file.startswith("ext/")]
+    first = 7 * int(time.time() // 86400) % max(len(others), 1)
+    return ours + others[first:] + others[:first]
 
 
 def main():
     parser = argparse.ArgumentParser(description="Take each safety mechanism out; a test must fail.")
     parser.add_argument("names", nargs="*")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--minutes", type=float)
     arguments = parser.parse_args()
     chosen = [m for m in MUTANTS if not arguments.names or any(name in m.name for name in arguments.names)]
     if arguments.list:
         for mutant in chosen:
             print(f"| {mutant.name} | `{mutant.file}` | {mutant.tests.replace(' ', ', ')} |")
         return 0
+    end = time.monotonic() + 60 * arguments.minutes if arguments.minutes else math.inf
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mutants-"))
-    survivors = []
+    failures = lost(chosen)
+    counts = collections.Counter()
     try:
-        variants = {}
-        for mutant in chosen:
-            try:
-                place = killer(mutant, variants, folder)
-            except LookupError:
-                place = None
-                print(f"LOST      {mutant.name}: its text is not in {mutant.file}", flush=True)
-            else:
-                print(f"{'killed' if place else 'SURVIVED':9} {mutant.name} ({place or mutant.tests})", flush=True)
-            if not place:
-                survivors.append(mutant.name)
+        worlds = {}
+        for mutant in rotated([mutant for mutant in chosen if mutant not in failures]):
+            if time.monotonic() > end:
+                break
+            outcome, tests = fate(mutant, worlds, folder)
+            counts[outcome] += 1
+            print(f"{outcome:9} {mutant.name} ({tests})", flush=True)
     finally:
         shutil.rmtree(folder)
-    print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants were killed")
-    return 1 if survivors else 0
+    print(f"{counts['killed']} of {len(chosen)} mutants were killed, {counts['SURVIVED']} survived, {len(failures)} are lost, "
+          f"{len(chosen) - counts['killed'] - counts['SURVIVED'] - len(failures)} were not tried")
+    return 1 if counts["SURVIVED"] or failures else 0
 
 
 if __name__ == "__main__":

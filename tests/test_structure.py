@@ -1,6 +1,9 @@
 """Rules that the sources keep: who may call whom, where system calls live, how long files and lines are."""
+import os
 import re
 import subprocess
+import sys
+import sysconfig
 
 import pytest
 
@@ -59,12 +62,11 @@ def layers():
     return {layer: re.findall(r"'(\w+)'", names) for layer, names in lists}
 
 
-def calls_between_modules(build):
-    """(caller, callee, symbol) for each symbol that one object file needs and another has."""
+def calls_between(objects):
+    """(caller, callee, symbol) for each symbol that one object file needs and another has; of (module, path) pairs."""
     owner, needs = {}, []
-    for folder, module in [(folder, module) for folder, modules in layers().items() for module in modules]:
-        listed = subprocess.run(["nm", build / f"src/libexuvia-checked.a.p/{folder}_{module}.c.o"],
-                                capture_output=True, text=True, check=True)
+    for module, path in objects:
+        listed = subprocess.run(["nm", path], capture_output=True, text=True, check=True)
         for line in listed.stdout.splitlines():
             kind, symbol = line.split()[-2:]
             if kind == "U":
@@ -72,6 +74,16 @@ def calls_between_modules(build):
             elif kind.isupper():
                 owner[symbol] = module
     return [(module, owner[symbol], symbol) for module, symbol in needs if owner.get(symbol, module) != module]
+
+
+def library_objects(build):
+    return [(module, build / f"src/libexuvia-checked.a.p/{folder}_{module}.c.o")
+            for folder, modules in layers().items() for module in modules]
+
+
+def calls_upward(objects):
+    order = [module for module, _ in objects]
+    return [call for call in calls_between(objects) if order.index(call[1]) > order.index(call[0])]
 
 
 def test_every_source_is_built():
@@ -90,15 +102,41 @@ EXCEPTED = {("object", "weakref")}
 
 
 def test_a_file_calls_what_stands_before_it(build):
-    order = [module for modules in layers().values() for module in modules]
-    calls = calls_between_modules(build)
-    assert len(calls) > 100
-    upward = [call for call in calls if order.index(call[1]) > order.index(call[0]) and call[:2] not in EXCEPTED]
-    assert upward == []
+    objects = library_objects(build)
+    assert len(calls_between(objects)) > 100
+    assert [call for call in calls_upward(objects) if call[:2] not in EXCEPTED] == []
+
+
+@pytest.fixture(scope="module")
+def extension(tmp_path_factory):
+    """The extension's object files for the interpreter of this run, lowest layer first."""
+    include = sysconfig.get_path("include")
+    if not os.path.exists(os.path.join(include, "Python.h")):
+        pytest.skip("this interpreter has no headers")
+    folder = tmp_path_factory.mktemp("extension")
+    listed = subprocess.run([sys.executable, SOURCE / "tools/interpreters.py", "objects", include, folder], cwd=SOURCE,
+                            capture_output=True, text=True, check=True)
+    return [(os.path.basename(path)[:-2], path) for path in listed.stdout.split()]
+
+
+def test_every_file_of_the_extension_is_listed(extension):
+    assert sorted(path.stem for path in (SOURCE / "python/ext").glob("*.c")) == sorted(name for name, _ in extension)
+
+
+def test_a_file_of_the_extension_calls_what_stands_before_it(extension):
+    assert len(calls_between(extension)) > 50
+    assert calls_upward(extension) == []
+
+
+def test_the_extension_calls_the_engine_and_memory(build, extension):
+    """And nothing of what makes the C library's heaps: a host knows no other host."""
+    named = [("ext/" + name, path) for name, path in extension]
+    used = {callee for caller, callee, _ in calls_between(library_objects(build) + named) if caller.startswith("ext/")}
+    assert used - {name for name, _ in named} <= set(layers()["engine"] + layers()["memory"])
 
 
 def test_policy_and_telemetry_do_not_reach_into_objects(build):
-    reached = [call for call in calls_between_modules(build) if call[0] in ("policy", "telemetry")
+    reached = [call for call in calls_between(library_objects(build)) if call[0] in ("policy", "telemetry")
                and call[1] in ("object", "weakref", "cycle", "side", "list")]
     assert reached == []
 

@@ -5,12 +5,22 @@
     tools/interpreters.py build MAIN DIR [INTERPRETER]
                                           build for each, or for one, in DIR/VERSION, with the library of the build
                                           folder MAIN; prints the value of EXUVIA_INTERPRETERS for tests/python
+    tools/interpreters.py objects INCLUDE DIR
+                                          the object files alone, for the headers in INCLUDE; prints them, lowest first
 
 Two builds of one version may lay out their objects differently: each then has a folder of its own, DIR/VERSION-DIGEST.
 
-The compiler is called directly: Debian 12's meson does not know interpreters newer than itself. `pip install` builds
-with a meson of its own.
+EXUVIA_VARIANT names another build than what is installed, in a folder of its own, DIR/VERSION-VARIANT:
+
+    checked   with assertions, and the library's checked build
+    stress    the same with tiny constants, so that rare paths run often
+    address   checked, with ASan and UBSan; MAIN is a build folder with -Db_sanitize=address,undefined, and the
+              interpreter is started with LD_PRELOAD=libasan.so (tools/test-variant)
+
+EXUVIA_STRICT=1 makes warnings errors. The compiler is CC, or cc, and is called directly: Debian 12's meson does not know
+interpreters newer than itself. `pip install` builds with a meson of its own.
 """
+import concurrent.futures
 import glob
 import hashlib
 import os
@@ -21,6 +31,18 @@ import sys
 
 PLACES = ["/usr/bin/python3.*", "/usr/local/bin/python3.*", "/opt/*/bin/python3.*",
           os.path.join(os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv")), "versions/*/bin/python3.*")]
+COMPILER = os.environ.get("CC", "cc").split()
+FLAGS = ["-std=gnu11", "-O2", "-g", "-fPIC", "-fvisibility=hidden", "-fno-semantic-interposition", "-Wall", "-Wextra",
+         "-Wshadow", "-Wconversion", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wvla", "-Wwrite-strings",
+         *(["-Werror"] if os.environ.get("EXUVIA_STRICT") else [])]
+# The library it is linked to, in MAIN/src, and what its files are compiled and linked with besides.
+VARIANTS = {
+    "release": ("libexuvia.a", []),
+    "checked": ("libexuvia-checked.a", ["-DEXVI_CHECKED=1"]),
+    "stress": ("libexuvia-stress.a", ["-DEXVI_CHECKED=1", "-DEXVI_STRESS=1"]),
+    "address": ("libexuvia-checked.a", ["-DEXVI_CHECKED=1", "-fsanitize=address,undefined", "-fno-omit-frame-pointer",
+                                        "-fno-sanitize-recover=undefined"]),
+}
 ASK = """
 import os, sys, sysconfig
 print(sys.implementation.name, sys.version_info[0], sys.version_info[1], ".".join(map(str, sys.version_info[:3])),
@@ -74,23 +96,51 @@ def stale(target, *folders):
     return any(os.path.getmtime(path) > made for folder in folders for path in glob.glob(folder))
 
 
-def build(library, suffix, include, folder):
+def sources():
+    """The extension's files, lowest layer first."""
+    with open("python/meson.build", encoding="utf-8") as text:
+        return ["python/" + name for name in re.findall(r"'(ext/\w+\.c)'", text.read())]
+
+
+def compile_objects(include, flags, folder):
+    """One object file for each source, as many at a time as there are processors."""
+    os.makedirs(folder, exist_ok=True)
+    common = [*COMPILER, *FLAGS, *flags, "-Iinclude", *("-I" + path for path in sorted(glob.glob("src/*/"))),
+              "-isystem", include]
+    targets = [(source, os.path.join(folder, os.path.basename(source)[:-2] + ".o")) for source in sources()]
+
+    def compile_one(pair):
+        return subprocess.run([*common, "-c", pair[0], "-o", pair[1]]).returncode
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        if any(pool.map(compile_one, targets)):
+            sys.exit("tools/interpreters.py: " + " ".join(common) + " failed")
+    return [target for _, target in targets]
+
+
+def build(main, variant, suffix, include, folder):
     """Build for one interpreter; the folder then holds the package."""
+    library, flags = VARIANTS[variant]
+    library = os.path.join(main, "src", library)
     package = os.path.join(folder, "exuvia")
     extension = os.path.join(package, "_core" + suffix)
     shutil.copytree("python/exuvia", package, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    if not stale(extension, "python/ext/*", "src/*/*.h", "include/*.h", library):
+    if not stale(extension, "python/ext/*", "python/meson.build", "src/*/*.h", "include/*.h", library):
         return
-    with open("python/meson.build", encoding="utf-8") as text:
-        sources = [os.path.join("python", name) for name in re.findall(r"'(ext/\w+\.c)'", text.read())]
-    command = ["cc", "-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-semantic-interposition", "-Iinclude",
-               *("-I" + folder for folder in sorted(glob.glob("src/*/"))), "-isystem", include, *sources, library, "-o", extension]
+    objects = compile_objects(include, flags, os.path.join(folder, "objects"))
+    command = [*COMPILER, *flags, "-shared", *objects, library, "-o", extension]
     if subprocess.run(command).returncode:
         sys.exit("tools/interpreters.py: " + " ".join(command) + " failed")
 
 
 def main():
     verbose, command = "-v" in sys.argv, sys.argv[1]
+    variant = os.environ.get("EXUVIA_VARIANT", "release")
+    if variant not in VARIANTS:
+        sys.exit("tools/interpreters.py: EXUVIA_VARIANT is one of " + ", ".join(VARIANTS))
+    if command == "objects":
+        print("\n".join(compile_objects(sys.argv[2], VARIANTS[variant][1], sys.argv[3])))
+        return
     pairs = []
     paths = sys.argv[4:] or candidates()
     names = folder_names(paths)
@@ -104,8 +154,9 @@ def main():
             print(path, version)
             continue
         print(f"== The extension for {path} ({version})", file=sys.stderr, flush=True)
-        folder = os.path.join(os.path.abspath(sys.argv[3]), names[path])
-        build(os.path.join(sys.argv[2], "src/libexuvia.a"), suffix, include, folder)
+        name = names[path] + ("" if variant == "release" else "-" + variant)
+        folder = os.path.join(os.path.abspath(sys.argv[3]), name)
+        build(sys.argv[2], variant, suffix, include, folder)
         pairs.append(f"{path}={folder}")
     if pairs:
         print(":".join(pairs))

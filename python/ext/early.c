@@ -118,7 +118,8 @@ void exvi_early_began(const exvi_layout *layout, int generation)
     if (generation > 0)
         young.hurried = false;
     if (generation == 2) {
-        young.behind = young.stands_for = 0;
+        young.behind = 0;
+        young.stands_for = 0;
         young.spent_ns = 0;
     }
 }

@@ -13,6 +13,7 @@
 
 #include "layout.h"
 
+#include "die.h"
 #include "platform.h"
 #include "side.h"
 
@@ -55,7 +56,9 @@ static uint8_t *table_new(size_t region)
         exvi_unmap(table, TABLE_SIZE);
         return first;
     }
-    watch.directory->used[atomic_fetch_add(&watch.tables, 1)] = (uint32_t)region;
+    size_t tables = atomic_fetch_add(&watch.tables, 1);
+    exv_assert(tables < DIRECTORY_ENTRIES);
+    watch.directory->used[tables] = (uint32_t)region;
     return table;
 }
 
@@ -185,6 +188,7 @@ bool exvi_free_log_accurate(void)
 
 bool exvi_free_log_is_freed(const void *block)
 {
+    exv_assert(watch.observing);
     uintptr_t address = (uintptr_t)block;
     const uint8_t *table = atomic_load(&watch.directory->table[region_of(address)]);
     if (!table)

@@ -5,6 +5,8 @@
  */
 #include "gclist.h"
 
+#include "die.h"
+
 Py_ssize_t exvi_gc_list_check(const exvi_gc_head *list, Py_ssize_t most)
 {
     Py_ssize_t length = 0;
@@ -38,6 +40,7 @@ void exvi_gc_splice(exvi_gc_head *first, exvi_gc_head *last, exvi_gc_head *list)
 {
     exvi_gc_head *next = exvi_gc_next(last);
     exvi_gc_head *prev = exvi_gc_prev(first);
+    exv_assert(exvi_gc_prev(next) == last && exvi_gc_next(prev) == first && exvi_gc_next(exvi_gc_prev(list)) == list);
     prev->next = (uintptr_t)next;
     next->prev = (next->prev & EXVI_GC_FLAGS) | (uintptr_t)prev;
 

@@ -6,9 +6,14 @@
  */
 #include "ranges.h"
 
+#include "die.h"
 #include "platform.h"
 
+#ifdef EXVI_STRESS
+enum { FIRST_ROOM = 2 };
+#else
 enum { FIRST_ROOM = 256 };
+#endif
 
 typedef struct range {
     PyObject *begin;          /* owned: the marker in front */
@@ -88,6 +93,7 @@ bool exvi_ranges_begin(const exvi_layout *layout)
 
 void exvi_ranges_put(exvi_gc_head *head)
 {
+    exv_assert(ranges.count > ranges.taken);
     exvi_gc_move(head, ranges.layout->head[EXVI_GENERATIONS - 1]);
     ranges.range[ranges.count - 1].objects++;
 }
@@ -128,10 +134,12 @@ size_t exvi_ranges_take(size_t most)
             break;
         taken += next->objects > 0 ? join(next->begin, next[1].begin) : 0;
         looked += next->objects;
+        exv_assert(ranges.left >= next->objects);
         ranges.left -= next->objects;
         ranges.taken++;
         Py_CLEAR(next->begin);
     }
+    exv_assert(ranges.left == 0 || ranges.taken + 1 < ranges.count);
     return taken;
 }
 

@@ -15,6 +15,7 @@
 #include "ranges.h"
 
 #include "child.h"
+#include "die.h"
 #include "files.h"
 #include "platform.h"
 #include "snapshot.h"
@@ -198,6 +199,7 @@ bool exvi_reclaim_start(const exvi_reclaim_options *options, exvi_fallback *why)
 {
     bool whole = options->generations == EXVI_GENERATIONS;
     uint64_t began_ns = exvi_clock_ns();
+    exv_assert(reclaim.state == EXVI_RECLAIM_IDLE && exvi_ranges_left() == 0);
     reclaim.owner = exvi_own_pid();
     reclaim.record = (exvi_record){.kind = whole ? EXVI_RECORD_BACKGROUND : EXVI_RECORD_TRIAL, .began_ns = began_ns};
     bool taken = take_snapshot(options, why);
@@ -217,6 +219,7 @@ bool exvi_reclaim_start(const exvi_reclaim_options *options, exvi_fallback *why)
 static void read_answer(void)
 {
     const exvi_answer *answer = reclaim.snapshot.answer;
+    exv_assert(answer->count >= EXVI_ANSWER_HEAD);
     reclaim.record.examined = answer->examined;
     reclaim.record.search_ns = answer->search_ns;
     reclaim.record.child_cpu_ns = answer->cpu_ns;
@@ -296,6 +299,7 @@ static bool put_candidate(uint64_t word)
     uintptr_t object = (uintptr_t)(word & ~EXVI_WORD_FLAGS);
     uintptr_t block = object - ((word & EXVI_WORD_PREHEADER) != 0 ? 32 : 16);
     exvi_gc_head *head = exvi_gc_head_of((const void *)object);
+    exv_assert(reclaim.state == EXVI_RECLAIM_LANDING);
     if (exvi_free_log_is_freed((const void *)block) || !exvi_gc_is_listed(head))
         return false;
     exvi_ranges_put(head);
@@ -372,6 +376,7 @@ size_t exvi_reclaim_left(void)
 
 size_t exvi_reclaim_bring(size_t most, bool *whole)
 {
+    exv_assert(reclaim.state == EXVI_RECLAIM_LANDING || reclaim.state == EXVI_RECLAIM_FREEING);
     *whole = !is_frozen_since();
     if (!*whole) {
         exvi_reclaim_abandon(EXVI_FALLBACK_FROZEN);

@@ -14,9 +14,15 @@
 #include "forklock.h"
 
 #include "arena.h"
+#include "die.h"
 #include "platform.h"
 
-enum { SLOT_SHIFT = 20, REGION_LIMIT = 1 << 14, LONE_SHARE = 32, LONE_LEAST = 2 };
+enum { SLOT_SHIFT = 20, REGION_LIMIT = 1 << 14 };
+#ifdef EXVI_STRESS
+enum { LONE_SHARE = 1 << 20, LONE_LEAST = 0 };
+#else
+enum { LONE_SHARE = 32, LONE_LEAST = 2 };
+#endif
 #define EVEN UINT32_C(0x55555555)
 
 typedef struct region {
@@ -191,6 +197,7 @@ void *exvi_slots_new(unsigned slots)
             ours.lone--;
         else if (slots == 1)
             ours.lone++; /* the other half */
+        exv_assert((r->used & mask) == 0 && (r->gone & mask) == 0);
         r->used |= mask;
         ours.slots += slots;
         start = address_of(r, slot);
@@ -261,6 +268,7 @@ bool exvi_slots_free(void *start, unsigned slots, void (*halt)(void))
     if (r) {
         unsigned slot = (unsigned)(((uintptr_t)start - r->start) >> SLOT_SHIFT);
         size_t at = (size_t)(r - ours.regions);
+        exv_assert((~r->used & mask_of(slot, slots)) == 0 && ours.slots >= slots);
         ours.slots -= slots;
         if (at < ours.with_room)
             ours.with_room = at;

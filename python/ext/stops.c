@@ -3,6 +3,8 @@
  */
 #include "stops.h"
 
+#include "die.h"
+
 static exvi_stops stops;
 
 const char *exvi_stop_name(exvi_stop stop)
@@ -24,6 +26,7 @@ void exvi_stops_note(exvi_stop kind, uint64_t ns)
 void exvi_stops_collection(const exvi_stop_end *end)
 {
     bool full = end->generation == 2;
+    exv_assert(end->clone_ns + end->wait_ns <= end->ns);
     stops.young_collections += !full;
     stops.full_collections += full;
     stops.of[EXVI_STOP_ALL].collections++;

@@ -16,6 +16,7 @@
 
 #include "arenas.h"
 #include "cgroup.h"
+#include "die.h"
 #include "pace.h"
 #include "platform.h"
 
@@ -124,6 +125,7 @@ static bool take_snapshot(const exvi_reclaim_options *options, bool in_turn)
 {
     exvi_due due = due_with(turn.waiting);
     exvi_fallback why;
+    exv_assert(turn.taken_waiting == 0 && turn.taken_count == 0);
     bool started = exvi_reclaim_start(options, &why);
     if (!started) {
         turn.failure = exvi_fallback_name(why);

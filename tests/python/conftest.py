@@ -84,6 +84,8 @@ class Runner:
 
     def command(self, *words, environment=None, **options):
         settings = {**os.environ, "PYTHONPATH": self.folder, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})}
+        if "EXUVIA_PRELOAD" in os.environ:  # the runtime of a sanitizer (tools/test-variant)
+            settings.setdefault("LD_PRELOAD", os.environ["EXUVIA_PRELOAD"])
         options.setdefault("timeout", 120)
         return subprocess.run([self.executable, *words], env=settings, text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, **options)

@@ -184,7 +184,7 @@ def test_native_forks_beside_the_collapser(python, tmp_path):
     the main thread begins the next at the same moment."""
     library = tmp_path / "native_fork.so"
     source = pathlib.Path(__file__).with_name("native_fork.c")
-    subprocess.run([os.environ.get("CC", "cc"), "-O1", "-shared", "-fPIC", source, "-o", library], check=True)
+    subprocess.run([*os.environ.get("CC", "cc").split(), "-O1", "-shared", "-fPIC", source, "-o", library], check=True)
     python.program(f"""
 import ctypes, threading
 native_forks = ctypes.CDLL({str(library)!r}).native_forks
