@@ -24,6 +24,7 @@ static struct {
     int before;                 /* the generation of the collection before */
     uint64_t began_ns;
     size_t brought;             /* candidates that the outermost one proves, */
+    uint64_t began_cpu_ns;      /* then the thread's processor time when it began */
     int beside;                 /* and about how many young objects of the program's own */
     bool by_rule;               /* a full one, and CPython's rule held when it began */
     PyObject *function;         /* owned */
@@ -77,6 +78,8 @@ static void began(int generation)
         callback.by_rule = exvi_turn_full_begins();
     else
         callback.brought = exvi_turn_young_begins(generation, callback.before);
+    if (callback.brought > 0)
+        callback.began_cpu_ns = exvi_thread_cpu_ns();
 }
 
 static void act_on_end(int generation, uint64_t ns, Py_ssize_t collected, Py_ssize_t uncollectable)
@@ -88,6 +91,7 @@ static void act_on_end(int generation, uint64_t ns, Py_ssize_t collected, Py_ssi
     exvi_turn_young_ended(&(exvi_turn_young){
         .generation = generation, .ns = ns, .unreachable = (uint64_t)(collected + uncollectable),
         .uncollectable = (uint64_t)uncollectable, .brought = callback.brought, .beside = callback.beside,
+        .cpu_ns = callback.brought > 0 ? exvi_thread_cpu_ns() - callback.began_cpu_ns : 0,
     });
 }
 

@@ -327,16 +327,17 @@ const exvi_layout *exvi_turn_layout(void)
     return turn.layout;
 }
 
-/* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller portions.
- * That is known from earlier ones only, so it is believed up to half of the stop, or to the young objects' share in
+/* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller portions, nor
+ * is the time in which others had the processor. That is known from earlier ones only, so it is believed up to half of the stop, or to the young objects' share in
  * number, where they are the most. */
 static uint64_t candidates_part(const exvi_turn_young *end)
 {
     uint64_t anyway = exvi_early_ns(end->generation > 0);
     uint64_t beside = end->beside > 0 ? (uint64_t)end->beside : 0;
-    uint64_t share = (uint64_t)((double)end->ns * (double)end->brought / (double)(end->brought + beside + 1));
-    uint64_t least = share < end->ns / 2 ? share : end->ns / 2;
-    return anyway < end->ns - least ? end->ns - anyway : least;
+    uint64_t ns = end->cpu_ns < end->ns ? end->cpu_ns : end->ns;
+    uint64_t share = (uint64_t)((double)ns * (double)end->brought / (double)(end->brought + beside + 1));
+    uint64_t least = share < ns / 2 ? share : ns / 2;
+    return anyway < ns - least ? ns - anyway : least;
 }
 
 static void portion_ended(const exvi_turn_young *end)

@@ -114,7 +114,8 @@ uint64_t exvi_pace_wait_ns(exvi_pace *pace, uint64_t child_ns, uint64_t now_ns)
         to_do_ns = pace->expected_ns / 10; /* it takes longer than expected */
     double rounds = bounded((pace->runway - pace->births - pace->unseen) / pace->round_births, 1, 1e9);
     double by_itself_ns = pace->round_ns * share_so_far(pace, child_ns, now_ns);
-    double wait_ns = bounded(to_do_ns / rounds - by_itself_ns, 0, (double)(pace->budget_ns / WAIT_SHARE));
+    double late = bounded((pace->births + pace->unseen) / pace->runway, 1, WAIT_SHARE);
+    double wait_ns = bounded(to_do_ns / rounds - by_itself_ns, 0, (double)pace->budget_ns / WAIT_SHARE * late);
     return wait_ns < LEAST_WAIT_NS ? 0 : (uint64_t)wait_ns;
 }
 
@@ -163,6 +164,8 @@ size_t exvi_pace_portion(const exvi_pace *pace, const exvi_due *due, uint64_t ob
     double wanted = (double)left / rounds;
     bool behind = wanted > portion_of_budget(pace, 0.25) && rounds < 16;
     double portion = bounded(wanted, LEAST_PORTION, portion_of_budget(pace, behind ? 0.5 : 0.25));
+    if (behind && portion < 1.5 * pace->round_births)
+        portion = 1.5 * pace->round_births; /* or what dies would outnumber what is freed */
     return portion < (double)left ? (size_t)portion : left;
 }
 

@@ -13,10 +13,11 @@
  *
  *   - it begins when what is left of the lap is what its expected length will use up;
  *   - while it is behind, so that it would end later than a quarter of a lap after that, each young collection waits
- *     for it a slice, as long as all slices to come have to be, and a quarter of the pause budget at most;
+ *     for it a slice, as long as all slices to come have to be, and a quarter of the pause budget at most; where it is
+ *     not there by then, ever more, and the whole budget at most;
  *   - what it found is freed in portions, one a young collection, as large as they have to be to be done before the
- *     next one begins, and never so large that they take more than a quarter of the budget, or half where even that is
- *     not enough.
+ *     next one begins, and not so large that they take more than a quarter of the budget, or half where even that is
+ *     not enough; but always as large as what may have died meanwhile, once the next one ought to begin.
  *
  * The ancestor is the pacer of Go's collector (A. Clements, "Go 1.5 concurrent garbage collector pacing", 2015): start
  * early by what was measured, let the mutator assist where it outruns the collector. No answer is thrown away because

@@ -66,6 +66,7 @@ void exvi_worker_wait(exvi_worker *worker);
 bool exvi_thread_start(void (*run)(void *arg), void *arg);
 
 uint64_t exvi_clock_ns(void);                        /* monotonic */
+uint64_t exvi_thread_cpu_ns(void);                   /* CPU time of this thread: a system call */
 uint64_t exvi_cpu_ns(void);                          /* CPU time of this process, children excluded */
 unsigned exvi_processors(void);                      /* that this process may run on */
 void exvi_sleep_ns(uint64_t ns);
