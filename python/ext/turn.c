@@ -327,9 +327,9 @@ const exvi_layout *exvi_turn_layout(void)
     return turn.layout;
 }
 
-/* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller portions, nor
- * is the time in which others had the processor. The former is known from earlier ones only, so it is believed up to
- * half of the stop, or to the young objects' share in number, where they are the most. */
+/* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller portions,
+ * nor is the time in which others had the processor. The former is known from earlier ones only, so it is believed up
+ * to half of the stop, or to the young objects' share in number, where they are the most. */
 static uint64_t candidates_part(const exvi_turn_young *end)
 {
     uint64_t anyway = exvi_early_ns(end->generation > 0);
