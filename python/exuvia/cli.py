@@ -125,6 +125,7 @@ def _add_loads(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
                        help="which of stock, exuvia, freeze, disable (all)")
     loads.add_argument("--limit", action="store_true",
                        help="also in a control group with a fifth more memory than stock's peak; as root")
+    loads.add_argument("--no-huge-pages", action="store_true", help="as on a system that has none")
     loads.add_argument("--check", action="store_true",
                        help="status 1 if a bound that does not depend on the clock is passed: memory, dead objects "
                             "that wait, fallbacks, out-of-memory events")
@@ -144,6 +145,8 @@ def _measure_loads(options: argparse.Namespace) -> None:
     asked: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
                              for name, value in given.items() if value}
     wanted = usual._replace(limit=options.limit, **asked)
+    if options.no_huge_pages:
+        command.no_huge_pages()
     command.main(wanted, options.json, options.html, options.resume, options.check)
 
 

@@ -14,7 +14,7 @@ from exuvia.bench.loads import matrix, report, verdict
 from exuvia.bench.loads.runner import Run
 
 USUAL = {"longest_ms": 100.0, "p50_us": 10.0, "p99_us": 1000.0, "p99_9_us": 4000.0, "seconds": 10.0,
-         "cpu_seconds": 10.0, "peak_mb": 100.0, "waiting": 50_000, "fallbacks": {}}
+         "cpu_seconds": 10.0, "queued_seconds": 0.1, "peak_mb": 100.0, "waiting": 50_000, "fallbacks": {}}
 
 def result(configuration, load="churn", size=300_000, seed=1, pair=0, limited=False, **values):
     return {**Run(load, size, seed, pair, configuration, limited)._asdict(), **USUAL, **values}
@@ -156,6 +156,23 @@ assert lines == ["churn, 0.3 M: worse: ended with status -11", "quota, 0.3 M: le
                  "In all: 0 better, 0 same, 1 worse"], lines
 assert report.figures([stock, died, skipped]).rows[0][:3] == ["churn", "0.3 M", "stock"]
 """)
+
+
+def test_a_busy_machine_is_said(python):
+    made_up(python, """
+assert report.disturbance([result("stock"), result("exuvia", queued_seconds=9.0)]) == [], "ours may wait for its search"
+assert "for 60% of its time" in report.disturbance([result("stock", queued_seconds=6.0)])[0]
+assert report.disturbance([result("stock", load="one", queued_seconds=6.0)]) == []
+""")
+
+
+def test_no_huge_pages(python, tmp_path):
+    file = tmp_path / "loads.json"
+    few = (*TINY, "--loads", "loading", "--configurations", "stock,exuvia", "--json", str(file))
+    assert python.command(*few, "--no-huge-pages").returncode == 0
+    assert json.loads(file.read_text())["machine"]["huge_pages"] == "never"
+    done = python.command(*few, "--resume")
+    assert done.returncode == 1 or json.loads(file.read_text())["machine"]["huge_pages"] == "never"
 
 
 def test_percentiles_and_series(python):

@@ -9,6 +9,7 @@ from exuvia.bench.pause import check
 
 UNNAMED = "exuvia-loads.json"  # where an interrupted matrix is kept that has no file
 INTERRUPTED = 130
+PR_SET_THP_DISABLE = 41
 
 
 def measure(wanted: matrix.Wanted, kept: matrix.Kept) -> None:
@@ -24,6 +25,14 @@ def measure(wanted: matrix.Wanted, kept: matrix.Kept) -> None:
               file=sys.stderr)
         sys.exit(INTERRUPTED)
     progress.stop()
+
+
+def no_huge_pages() -> None:
+    """For this process and all that it starts, as on a system that has none."""
+    import ctypes
+
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0:
+        raise SystemExit("exuvia bench: huge pages cannot be turned off here")
 
 
 def main(wanted: matrix.Wanted, json_file: str | None, html: str | None, resume: bool, check_bounds: bool) -> None:
@@ -45,7 +54,7 @@ def main(wanted: matrix.Wanted, json_file: str | None, html: str | None, resume:
     results = [result for run, result in kept.results.items() if run in asked]
     found = verdict.judge_all(results)
     _summary.draw([report.figures(results), report.verdicts(found)], sys.stdout)
-    print("\n".join(report.reasons(found)))
+    print("\n".join(report.reasons(found) + report.disturbance(results)))
     if html:
         from exuvia.bench.loads import page
 

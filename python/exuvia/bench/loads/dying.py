@@ -21,7 +21,7 @@ class Churn(Load):
         yield from self.rings.fill()
 
     def serve(self, worker: int) -> Iterator[None]:
-        left, total = 0, 1.5 * self.turnover() * self.size
+        left, total = 0, 1.5 * self.turnover * self.size
         while left < total:
             answer = [{"n": number, "row": [self.rings.read()]} for number in range(self.rows)]
             for _ in range(self.changed):
@@ -42,7 +42,7 @@ class Waves(Load):
 
     def serve(self, worker: int) -> Iterator[None]:
         rings, draw = self.rings, self.draw
-        for _ in range(round(3 * self.turnover())):
+        for _ in range(round(3 * self.turnover)):
             target = draw.uniform(0.6, 1.0) * self.size
             step = draw.randint(50, 300)   # objects by a request
             while rings.tally.reachable < target:
@@ -75,7 +75,7 @@ class Chain(Load):
 
     def serve(self, worker: int) -> Iterator[None]:
         token, tally = self.tally.token, self.tally
-        for _ in range(round(3 * self.turnover())):
+        for _ in range(round(3 * self.turnover)):
             last: Any = None
             while tally.reachable < self.size:
                 for _ in range(self.step):
@@ -113,7 +113,7 @@ class Component(Load):
         yield from self.records.fill()
 
     def serve(self, worker: int) -> Iterator[None]:
-        for _ in range(max(3, round(self.turnover() * self.size / self.nodes))):
+        for _ in range(max(3, round(self.turnover * self.size / self.nodes))):
             recent: list[Any] = []
             while self.tally.reachable < self.nodes:
                 self.records.read(self.rows)
@@ -206,7 +206,7 @@ class Finalizers(Load):
             yield
 
     def serve(self, worker: int) -> Iterator[None]:
-        for _ in range(int(self.turnover() * self.count / self.changed)):
+        for _ in range(int(self.turnover * self.count / self.changed)):
             for _ in range(self.changed):
                 self.sessions[int(len(self.sessions) * self.draw.random() ** self.skew)] = self.make()
             yield

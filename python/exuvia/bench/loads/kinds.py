@@ -15,6 +15,7 @@ class Kind(NamedTuple):
     reads: bool = False     # requests read much more than they write
     strong: bool = False    # what dies is one strongly connected component
     tail_ms: float = 1.5    # p99 and p99.9 up to here are never called worse
+    alone: bool = True      # one thread of one process, with as much of a processor as it wants
     caused: tuple[str, ...] = ()  # fallbacks that the program itself causes
 
 
@@ -24,16 +25,16 @@ KINDS = {
     "waves": Kind(dying.Waves, "a structure of rings is built, dropped, built again"),
     "component": Kind(dying.Component, "200,000 objects of one component die as a whole"),
     "strong": Kind(dying.Strong, "the same, strongly connected", strong=True),
-    "threads": Kind(mixed.Threads, "busy threads on all processors"),
+    "threads": Kind(mixed.Threads, "busy threads on all processors", alone=False),
     "frozen": Kind(still.Frozen, "the program calls gc.freeze() after loading", reads=True, caused=("frozen",)),
     "parse": Kind(mixed.Parse, "JSON trees without cycles come and go"),
     "finalizers": Kind(dying.Finalizers, "old cycles with finalizers and weak references"),
     "suspended": Kind(mixed.Suspended, "generators and coroutines by the hundred thousand"),
     "loading": Kind(still.Loading, "loading alone"),
     "buffers": Kind(still.Buffers, "large buffers in small pages beside a small heap"),
-    "forked": Kind(still.Forked, "two workers forked after loading", reads=True),
-    "one": Kind(dying.Churn, "churn on one processor", processors=1, tail_ms=4.0),
-    "quota": Kind(dying.Churn, "churn with a quota of one processor", quota=1.0, tail_ms=4.0),
+    "forked": Kind(still.Forked, "two workers forked after loading", reads=True, alone=False),
+    "one": Kind(dying.Churn, "churn on one processor", processors=1, alone=False, tail_ms=4.0),
+    "quota": Kind(dying.Churn, "churn with a quota of one processor", quota=1.0, alone=False, tail_ms=4.0),
     "chain": Kind(dying.Chain, "rings of ten that all die"),
 }
 CONFIGURATIONS = ("stock", "exuvia", "freeze", "disable")

@@ -20,6 +20,7 @@ class Load:
     def __init__(self, size: int, seed: str) -> None:
         self.size = size
         self.draw = random.Random(seed)
+        self.turnover = min(4.0, max(1.0, FEW / size))  # how many times over its size it makes objects
 
     def build(self) -> Iterator[None]:
         """The heap that lives on. Here: none."""
@@ -35,7 +36,3 @@ class Load:
     def waiting(self) -> int:
         """Dead objects that were not freed yet."""
         return 0
-
-    def turnover(self) -> float:
-        """How many times over its size a load makes objects."""
-        return min(4.0, max(1.0, FEW / self.size))

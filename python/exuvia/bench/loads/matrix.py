@@ -45,14 +45,27 @@ def plan(wanted: Wanted) -> list[Run]:
     return runs
 
 
+def huge_pages() -> str:
+    """The system's setting; "never" where this process, and so each that it starts, goes without."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        if "THP_enabled:\t0" in file.read():
+            return "never"
+    try:
+        with open("/sys/kernel/mm/transparent_hugepage/enabled", encoding="ascii") as file:
+            return file.read().partition("[")[2].partition("]")[0]
+    except OSError:
+        return "unknown"
+
+
 def machine() -> dict[str, Any]:
     """What must be the same for runs to be compared."""
     from exuvia import _core
 
     with open(_core.__file__, "rb") as extension:
         build = hashlib.sha256(extension.read()).hexdigest()[:12]
-    return {"build": build, "python": sys.version.split()[0], "executable": os.path.realpath(sys.executable),
-            "processors": len(os.sched_getaffinity(0)), "kernel": platform.release()}
+    return {"build": build, "huge_pages": huge_pages(), "python": sys.version.split()[0],
+            "executable": os.path.realpath(sys.executable), "processors": len(os.sched_getaffinity(0)),
+            "kernel": platform.release()}
 
 
 def key(result: dict[str, Any]) -> Run:

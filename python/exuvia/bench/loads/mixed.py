@@ -44,7 +44,7 @@ class Parse(Load):
             yield
 
     def serve(self, worker: int) -> Iterator[None]:
-        made, total = 0, 2 * self.turnover() * self.size
+        made, total = 0, 2 * self.turnover * self.size
         while made < total:
             text, count = self.draw.choice(self.texts)
             self.trees[self.draw.randrange(len(self.trees))] = json.loads(text)
@@ -59,6 +59,8 @@ class Threads(Load):
         super().__init__(size, seed)
         self.threads = len(os.sched_getaffinity(0)) + 2
         self.caches = [Churn(max(100, size // self.threads), f"{seed} {number}") for number in range(self.threads)]
+        for cache in self.caches:
+            cache.turnover = self.turnover  # all of them together make as many objects as any other load
         self.block = self.draw.randbytes(self.draw.choice((20_000, 60_000)))
 
     def build(self) -> Iterator[None]:
@@ -66,9 +68,7 @@ class Threads(Load):
             yield from cache.build()
 
     def serve(self, worker: int) -> Iterator[None]:
-        cache = self.caches[worker]
-        cache.turnover = self.turnover  # type: ignore[method-assign]
-        for _ in cache.serve(0):
+        for _ in self.caches[worker].serve(0):
             hashlib.sha256(self.block).digest()
             yield
 
@@ -123,7 +123,7 @@ class Suspended(Load):
             yield
 
     def serve(self, worker: int) -> Iterator[None]:
-        for _ in range(int(self.turnover() * self.count / self.changed)):
+        for _ in range(int(self.turnover * self.count / self.changed)):
             for _ in range(20):
                 self.draw.choice(self.frames).send(None)
             for _ in range(self.changed):

@@ -33,7 +33,7 @@ PAGE = """<!DOCTYPE html>
 <body>
 <h1>Kinds of load under stock collection and Exuvia</h1>
 <p class="headline">{headline}</p>
-<p class="note">{machine} {count} runs.</p>
+<p class="note">{machine} {count} runs. {disturbance}</p>
 <div class="numbers">{verdicts}</div>
 <p class="note">Exuvia's figure over stock's, of the seed that is worst: the median of the pairs, and the lowest and
 highest. Shaded: over its bound. Below, the slowest request of each stretch over time, on a logarithmic scale, and the
@@ -60,6 +60,7 @@ def write(path: str, results: list[Result]) -> None:
     sections = "".join(section(each, results, places) for each in found)
     page = PAGE.format(style=STYLE + OWN_STYLE, scripts=Resources(mode="inline", components=["bokeh"]).render(),
                        headline=html.escape(report.reasons(found)[-1]), machine=machine(), count=len(results),
+                       disturbance=" ".join(report.disturbance(results)),
                        verdicts=verdict_table(found), sections=sections, plots=script)
     with open(path, "w", encoding="utf-8") as file:
         file.write(page)

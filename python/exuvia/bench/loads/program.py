@@ -54,6 +54,12 @@ def cpu_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used) + child_cpu_seconds()
 
 
+def queued_seconds() -> float:
+    """How long this process was ready to run and had no processor."""
+    with open("/proc/self/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[1]) / 1e9
+
+
 def own_peak_mb() -> float:
     with open("/proc/self/status", encoding="ascii") as file:
         return sum(int(line.split()[1]) * 1024 / 1e6 for line in file if line.startswith("VmHWM"))
@@ -140,7 +146,7 @@ def run(load_name: str, size: int, seed: int, configuration: str) -> dict[str, A
     result = (forked if load.forks else measure)(load, configuration, building, cpu, begin)
     result.pop("latencies", None)
     return {**result, "built_seconds": built, "longest_building_ms": building.longest_building / 1e6,
-            "own_peak_mb": own_peak_mb()}
+            "queued_seconds": queued_seconds(), "own_peak_mb": own_peak_mb()}
 
 
 def main() -> None:

@@ -8,12 +8,15 @@ from typing import Any, Iterable, TextIO
 
 from exuvia._summary import Table
 from exuvia.bench.loads import verdict
+from exuvia.bench.loads.kinds import KINDS
 from exuvia.bench.loads.runner import Run
 from exuvia.bench.loads.verdict import Verdict
 
 FIGURES = (("p50 us", "p50_us", "{:,.0f}"), ("p99 us", "p99_us", "{:,.0f}"), ("p99.9 us", "p99_9_us", "{:,.0f}"),
            ("longest ms", "longest_ms", "{:,.1f}"), ("time s", "seconds", "{:.2f}"),
            ("CPU s", "cpu_seconds", "{:.2f}"), ("peak MB", "peak_mb", "{:,.0f}"), ("waiting", "waiting", "{:,.0f}"))
+
+MOST_QUEUED = 0.05
 
 
 def size_in_words(size: int) -> str:
@@ -70,6 +73,15 @@ def reasons(found: list[Verdict]) -> list[str]:
             lines.append(f"{name}: left out: {each.skipped}")
     counts = [f"{sum(each.word == word for each in found)} {word}" for word in ("better", "same", "worse")]
     return [*lines, "In all: " + ", ".join(counts)]
+
+
+def disturbance(results: Iterable[dict[str, Any]]) -> list[str]:
+    """Stock, alone on a quiet machine, has a processor whenever it wants one."""
+    shares = [result["queued_seconds"] / result["seconds"] for result in results
+              if result["configuration"] == "stock" and "seconds" in result and KINDS[result["load"]].alone]
+    share = statistics.median(shares) if shares else 0.0
+    return [f"This machine was busy: stock waited for a processor for {share:.0%} of its time. Times, and with them "
+            "the verdicts, say little."] if share > MOST_QUEUED else []
 
 
 def words_of(result: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ class Service(Load):
         yield from self.sessions.fill()
 
     def requests(self) -> int:
-        return int(self.turnover() * self.size / (self.kept * CONTAINERS))
+        return int(self.turnover * self.size / (self.kept * CONTAINERS))
 
     def answer(self, draw: random.Random) -> None:
         self.records.read(self.rows)
@@ -113,7 +113,7 @@ class Buffers(Load):
         yield from self.rings.fill()
 
     def serve(self, worker: int) -> Iterator[None]:
-        left, total = 0, 4 * self.rings.objects * self.turnover()
+        left, total = 0, 4 * self.rings.objects * self.turnover
         while left < total:
             for _ in range(self.written):
                 self.buffer[self.draw.randrange(self.pages) * mmap.PAGESIZE] = 2
