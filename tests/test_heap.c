@@ -147,6 +147,41 @@ static void test_realloc_keeps_what_fits(void **state)
 
 /* --------------------------------------------------------- limit and trim */
 
+static int never_called(void *block, size_t size, const exv_type *type, void *arg)
+{
+    (void)block, (void)size, (void)type, (void)arg;
+    return 1;
+}
+
+static void ignore(exv_heap *of, exv_gc_phase phase, const exv_gc_info *info, void *arg)
+{
+    (void)of, (void)phase, (void)info, (void)arg;
+}
+
+/* A heap in which the program has nothing left shows nothing, whatever the library keeps for itself. */
+static void test_own_blocks_are_not_the_programs(void **state)
+{
+    exv_heap *heap = *state;
+    exv_heap_stats stats;
+    assert_int_equal(exv_gc_add_callback(heap, ignore, NULL), EXV_OK);
+    node *n = new_node(heap, &node_type, 0);
+    exv_weakref *ref = exv_weakref_new(n, NULL, NULL);
+    exv_get_heap_stats(heap, &stats);
+    assert_true(stats.live_blocks == 2 && stats.live_objects == 2);
+    exv_decref(n);
+    exv_decref(ref);
+    for (int i = -10; i < 300; i++)
+        exv_decref(exv_int_new(heap, i));
+    if (exv_collect_start(heap) == EXV_OK)
+        exv_collect_wait(heap, UINT64_MAX, NULL);
+    exv_collect(heap, 2);
+    exv_get_heap_stats(heap, &stats);
+    assert_true(stats.live_blocks == 0 && stats.live_objects == 0 && stats.used_bytes == 0);
+    assert_int_equal(stats.allocations, stats.frees);
+    assert_int_equal(stats.free_bytes, stats.held_bytes - stats.metadata_bytes);
+    assert_int_equal(exv_heap_walk(heap, never_called, NULL), 0);
+}
+
 /* All that a heap holds stays below the limit, to the byte, and the smallest that is promised is enough. */
 static void test_limit_is_not_exceeded(void **state)
 {
@@ -635,6 +670,7 @@ int main(void)
         heap_test(test_realloc_keeps_what_fits),
         cmocka_unit_test(test_fresh_memory_is_not_touched),
         heap_test(test_absurd_sizes),
+        heap_test(test_own_blocks_are_not_the_programs),
         cmocka_unit_test(test_limit_is_not_exceeded),
         cmocka_unit_test(test_limit),
         heap_test(test_trim),

@@ -236,7 +236,7 @@ bool exvi_gc_init(exv_heap *heap)
     if (!heap->garbage)
         return false;
     exv_untrack(heap->garbage);
-    exv_make_immortal(heap->garbage); /* finalizers may ask for it until the heap's end */
+    exvi_make_own(heap->garbage); /* finalizers may ask for it until the heap's end */
     heap->generations.count[0] = 0;
     heap->collector.enabled = true;
     return true;

@@ -171,6 +171,7 @@ size_t exv_heap_free(exv_heap *heap)
     exvi_weakrefs_drop(heap);
     exvi_values_drop(heap);
     exvi_collector_drop(heap);
+    heap->own_objects = heap->own_bytes = 0; /* they go like the others */
     force_all(heap);
     exvi_blocks_drop(&heap->blocks);
     exvi_unmap(heap, heap_size());
@@ -187,19 +188,32 @@ size_t exv_heap_trim(exv_heap *heap)
 
 /* ------------------------------------------------------------ inspection */
 
+/* The blocks that the library has for itself, beside its own objects: tables that lead from here. */
+static bool is_own_block(const exv_heap *heap, const void *block)
+{
+    return block == heap->weakrefs.slots || block == heap->collector.callbacks;
+}
+
+/* What the library has for itself counts as metadata. */
 void exv_get_heap_stats(const exv_heap *heap, exv_heap_stats *stats)
 {
     exvi_blocks_sum sum;
     exvi_blocks_count(&heap->blocks, &sum);
+    const void *tables[] = {heap->weakrefs.slots, heap->collector.callbacks};
+    size_t own_blocks = heap->own_objects, own_bytes = heap->own_bytes;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        own_blocks += tables[i] != NULL;
+        own_bytes += tables[i] ? exvi_block_size(exvi_page_of(tables[i])) : 0;
+    }
     *stats = (exv_heap_stats){
         .held_bytes = sum.held_bytes,
-        .used_bytes = sum.used_bytes,
+        .used_bytes = sum.used_bytes - own_bytes,
         .free_bytes = sum.free_bytes,
-        .metadata_bytes = sum.metadata_bytes,
-        .live_blocks = sum.live[EXVI_RAW] + sum.live[EXVI_OBJECT],
-        .live_objects = sum.live[EXVI_OBJECT],
+        .metadata_bytes = sum.metadata_bytes + own_bytes,
+        .live_blocks = sum.live[EXVI_RAW] + sum.live[EXVI_OBJECT] - own_blocks,
+        .live_objects = sum.live[EXVI_OBJECT] - heap->own_objects,
         .tracked_objects = exvi_generations_tracked(&heap->generations),
-        .allocations = sum.allocations,
+        .allocations = sum.allocations - own_blocks,
         .frees = sum.frees,
     };
 }
@@ -213,6 +227,8 @@ static int walk_kind(exv_heap *heap, exvi_kind kind, exv_block_fn *each, void *a
         for (size_t i = 0; i < count; i++) {
             size_t size = exvi_block_size(exvi_page_of(blocks[i]));
             const exvi_header *header = blocks[i];
+            if (kind == EXVI_RAW ? is_own_block(heap, blocks[i]) : header->flags & EXVI_OWN)
+                continue;
             int end = kind == EXVI_RAW ? each(blocks[i], size, NULL, arg)
                                        : each(exvi_object_of(blocks[i]), size - sizeof *header, header->type, arg);
             if (end)

@@ -437,4 +437,6 @@ void exvi_collector_drop(exv_heap *heap)
     if (c->doomed.object)
         exvi_unmap(c->doomed.object, c->doomed.room * sizeof(void *));
     exv_free(heap, c->callbacks);
+    c->callbacks = NULL;
+    c->callback_count = 0;
 }

@@ -44,6 +44,7 @@ struct exv_heap {
     exvi_background flight;
     exvi_values values;
     exv_list *garbage;
+    size_t own_objects, own_bytes; /* those of exvi_make_own() */
     exv_telemetry telemetry;
     exv_listener_fn *listener;
     void *listener_arg;

@@ -75,6 +75,16 @@ void exv_make_immortal(void *object)
     exvi_header_of(object)->refcount = EXVI_IMMORTAL_COUNT + EXVI_IMMORTAL_COUNT / 2;
 }
 
+void exvi_make_own(void *object)
+{
+    exv_heap *heap = exvi_heap_of(object);
+    exvi_header *header = exvi_header_of(object);
+    exv_make_immortal(object);
+    header->flags |= EXVI_OWN;
+    heap->own_objects++;
+    heap->own_bytes += exvi_block_size(exvi_page_of(header));
+}
+
 bool exv_is_immortal(const void *object)
 {
     return exv_refcount(object) == EXV_IMMORTAL;

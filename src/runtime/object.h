@@ -27,7 +27,8 @@ enum {
     EXVI_DYING = 16,    /* it cannot be had any more; the count may hold a link, see object.c */
     EXVI_UNREACHABLE = 32, /* found so, and held by the collector: see collect.h */
     EXVI_PROVEN = 64,   /* scratch of one function in collect.c */
-    EXVI_WAS_TRACKED = 128 /* until its death was put off */
+    EXVI_WAS_TRACKED = 128, /* until its death was put off */
+    EXVI_OWN = 256      /* the library's own: see exvi_make_own() */
 };
 
 #define EXVI_IMMORTAL_COUNT UINT32_C(0x80000000)
@@ -53,6 +54,9 @@ static inline size_t *exvi_count_place(const void *object)
     char *block = (char *)exvi_header_of(object);
     return (size_t *)(void *)(block + exvi_block_size(exvi_page_of(block))) - 1;
 }
+
+/* The object is the library's, not the program's: immortal, and left out where live blocks are counted and shown. */
+void exvi_make_own(void *object);
 
 /* Visit what an object refers to; nothing for a simple type. */
 void exvi_object_visit(void *object, exv_visit_fn *visit, void *arg);

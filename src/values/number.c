@@ -12,6 +12,7 @@
 #include "error.h"
 #include "hash.h"
 #include "need.h"
+#include "object.h"
 #include "str.h"
 
 #include <math.h>
@@ -80,7 +81,7 @@ exv_int *exv_int_new(exv_heap *heap, int64_t value)
         exv_int *small = new_int(heap, value);
         if (!small)
             return NULL;
-        exv_make_immortal(small);
+        exvi_make_own(small);
         *place = small;
     }
     return *place; /* an immortal object needs no counting */

@@ -12,6 +12,7 @@
 #include "hash.h"
 #include "need.h"
 #include "number.h"
+#include "object.h"
 #include "platform.h"
 #include "str.h"
 
@@ -30,9 +31,9 @@ bool exvi_values_init(exv_heap *heap)
     values->truth[true] = exvi_bool_new(heap, true);
     if (!values->none || !values->truth[false] || !values->truth[true])
         return false;
-    exv_make_immortal(values->none);
-    exv_make_immortal(values->truth[false]);
-    exv_make_immortal(values->truth[true]);
+    exvi_make_own(values->none);
+    exvi_make_own(values->truth[false]);
+    exvi_make_own(values->truth[true]);
     return true;
 }
 
