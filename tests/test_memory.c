@@ -117,6 +117,37 @@ static void test_tiny_heap(void **state)
 #endif
 }
 
+/* A heap whose blocks are dropped and renewed all over, a few in each page at a time, stays as large as it is. */
+static void test_equal_renewal(void **state)
+{
+    (void)state;
+    enum { MOST = 400000, STEP = 1000 };
+    static const size_t sizes[] = {64, 16, 500, 3000};
+    static char *block[MOST];
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        int count = sizes[i] < 1000 ? MOST : MOST / 20;
+        for (int j = 0; j < count; j++)
+            block[j] = new_raw(sizes[i]);
+        size_t units = blocks.regions.used_units, held = blocks.regions.arena.held_bytes, resident = resident_bytes();
+        size_t settled = 0;
+        for (int round = 0; round < 600; round++) {
+            if (round == 200)
+                settled = blocks.regions.used_units;
+            for (int j = round * 37 % STEP; j < count; j += STEP)
+                free_block(block[j]);
+            for (int j = round * 37 % STEP; j < count; j += STEP)
+                block[j] = new_raw(sizes[i]);
+        }
+        assert_true(blocks.regions.used_units <= units + units / 8 + 4);
+        assert_true(blocks.regions.used_units <= settled + settled / 50 + 4);
+        assert_true(blocks.regions.arena.held_bytes <= held + EXVI_REGION_SIZE);
+        assert_true(resident_bytes() <= resident + resident / 8 + 2 * EXVI_HUGE_PAGE);
+        expect_sound();
+        for (int j = 0; j < count; j++)
+            free_block(block[j]);
+    }
+}
+
 /* The limit holds to the byte; what is free in pages that wait to come back is used before NULL is given. */
 static void test_limit(void **state)
 {
@@ -180,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_memory_returns),
         TEST(test_tiny_heap),
+        TEST(test_equal_renewal),
         TEST(test_limit),
 #ifdef EXVI_CHECKED
         TEST(test_faults),

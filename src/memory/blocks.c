@@ -11,6 +11,7 @@
 #include "purge.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <string.h>
 
 #define MEDIUM_UNITS 8
@@ -18,9 +19,12 @@
 
 #ifdef EXVI_STRESS
 #define AWAY_SHARE 32        /* a page comes back almost at once, or with a block of large size at the last */
+#define LOOK_FROM 2
 #else
 #define AWAY_SHARE 8
+#define LOOK_FROM 16         /* pages: of fewer, holes are no loss */
 #endif
+#define HOLES_SHARE 64       /* a page with fewer holes is not worth the change of pages, nor a look for less growth */
 
 /* What a bin without a page allocates from: it has no block, and is never written to. */
 static const exvi_page no_page;
@@ -163,6 +167,7 @@ static exvi_page *new_page(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
         return NULL;
     set_up_page(page, kind, (uint8_t)bin, block_size);
     exvi_page_poison(page);
+    blocks->bin[kind][bin].pages++;
     return page;
 }
 
@@ -171,6 +176,8 @@ static void release_page(exvi_blocks *blocks, exvi_page *page)
     exv_assert(exvi_page_tally(page) == 0 && !page->current && !page->listed);
     exvi_page_unlist_young(blocks, page);
     exvi_purge_forget(&blocks->regions, page);
+    if (page->bin != EXVI_BIN_LARGE)
+        blocks->bin[page->kind][page->bin].pages--;
     exvi_units_give(&blocks->regions, page);
 }
 
@@ -217,11 +224,14 @@ static void count(exvi_blocks *blocks, const exvi_page *page, int64_t allocation
 /* From now on the page counts as full, and its allocations as made: so only frees need to be counted. */
 static void make_current(exvi_blocks *blocks, exvi_page *page)
 {
+    exvi_bin *bin = &blocks->bin[page->kind][page->bin];
+    bin->capacity = page->capacity;
+    bin->given += (size_t)(page->capacity - exvi_page_tally(page));
     count(blocks, page, page->capacity - exvi_page_tally(page));
     set_tally(page, page->capacity, NEVER);
     page->current = true;
     page->cursor = 0;
-    blocks->bin[page->kind][page->bin].page = page;
+    bin->page = page;
     exvi_purge_forget(&blocks->regions, page);
     if (page->kind == EXVI_OBJECT)
         exvi_page_list_young(blocks, page);
@@ -242,17 +252,35 @@ static void leave_current(exvi_blocks *blocks, exvi_page *page, uint32_t used)
 
 /* ------------------------------------------------------------- allocation */
 
-/* No memory for another page: put those into the bin's list that are away with some blocks free. */
-static void list_away(exvi_blocks *blocks, exvi_kind kind, unsigned bin)
+/* Put those pages into the bin's list that are away with this part of their blocks free, one at least. */
+static void list_away(exvi_blocks *blocks, exvi_kind kind, unsigned bin, unsigned share)
 {
     for (size_t i = 0; i < blocks->regions.count; i++) {
         uint32_t unit = 0;
         for (exvi_page *page; (page = exvi_region_next(blocks->regions.sorted[i], &unit));) {
             bool is_ours = page->kind == kind && page->bin == bin && !page->listed && !page->current;
-            if (is_ours && exvi_page_tally(page) < page->capacity)
+            if (is_ours && exvi_page_tally(page) < page->capacity - (int64_t)(page->capacity / share))
                 list_page(&blocks->bin[kind][bin], page);
         }
     }
+}
+
+/* A look goes over all pages of the heap: so much must have been allocated since the last one, in pages. */
+static size_t rest_after(const exvi_blocks *blocks, const exvi_bin *bin, bool was_fruitful)
+{
+    size_t pages = (bin->pages + blocks->regions.used_units / 2) / HOLES_SHARE + 1;
+    return was_fruitful || !blocks->regions.roomy ? pages : 4 * pages;
+}
+
+/* The bin is about to grow: see the head of blocks.h. */
+static void look_for_away(exvi_blocks *blocks, exvi_kind kind, unsigned number)
+{
+    exvi_bin *bin = &blocks->bin[kind][number];
+    if (bin->pages < LOOK_FROM || bin->given < rest_after(blocks, bin, bin->was_fruitful) * bin->capacity)
+        return;
+    list_away(blocks, kind, number, HOLES_SHARE);
+    bin->was_fruitful = bin->partial != NULL;
+    bin->given = 0;
 }
 
 /* A page for a bin whose own is full. NULL: no memory. */
@@ -261,10 +289,12 @@ static exvi_page *change_page(exvi_blocks *blocks, exvi_kind kind, unsigned numb
     exvi_bin *bin = &blocks->bin[kind][number];
     if (bin->page != first_page())
         leave_current(blocks, bin->page, bin->page->capacity);
+    if (!bin->partial)
+        look_for_away(blocks, kind, number);
     exvi_page *page = bin->partial ? NULL : new_page(blocks, kind, number);
     if (!page) {
         if (!bin->partial)
-            list_away(blocks, kind, number);
+            list_away(blocks, kind, number, UINT_MAX); /* no memory: any free block will do */
         page = bin->partial;
         if (!page)
             return NULL;

@@ -15,6 +15,10 @@
  * neighbours do not wait for each other through the word in memory, and blocks just freed, still in the cache, are
  * handed out again first.
  *
+ * A page that was full is in no list ("away") until an eighth of it is free again. So that a program that renews its
+ * objects here and there does not grow for ever, a bin looks at those that are away before it grows, when so much was
+ * allocated since the last look that it costs little: sooner if that one gave some.
+ *
  * Invariants of a page: used + popcount(free) + popcount(claimed) == capacity; bits from capacity on are 0 in `free`;
  * only the page a bin is allocating from has claimed blocks, and used == 0 for no other; young bits mean something for
  * live blocks only, those of claimed blocks are set in advance; a page with young blocks, and the current page of every
@@ -35,6 +39,10 @@
 typedef struct exvi_bin {
     exvi_page *page;         /* allocated from; never NULL (exvi_page_none at first) */
     exvi_page *partial;      /* others with free blocks */
+    size_t pages;            /* of this size and kind */
+    size_t capacity;         /* blocks of a page */
+    size_t given;            /* blocks that were free in pages that became current, since pages away were looked at */
+    bool was_fruitful;       /* and some were found then */
 } exvi_bin;
 
 typedef struct exvi_blocks {
