@@ -441,9 +441,9 @@ EXV_API void exv_free(exv_heap *heap, void *block);
 /** The bytes that may be used behind `block`; at least what was asked for. */
 EXV_API size_t exv_usable_size(const exv_heap *heap, const void *block);
 
-/** used_bytes + free_bytes == held_bytes - metadata_bytes. What the library has for itself (None, True, False, the ints
- *  it keeps, the list of garbage, tables of weak references and callbacks) is metadata, and in no other figure: a heap in
- *  which the program has nothing has no live blocks. */
+/** used_bytes + free_bytes == held_bytes - metadata_bytes. What the library has for itself (None, True, False, the
+ *  ints it keeps, the list of garbage, tables of weak references and callbacks) is metadata, and in no other figure: a
+ *  heap in which the program has nothing has no live blocks. */
 typedef struct exv_heap_stats {
     size_t held_bytes;     /**< taken from the system, address space that was not given back */
     size_t used_bytes;     /**< in live blocks, rounded up to their size class */
@@ -461,8 +461,8 @@ EXV_API void exv_get_heap_stats(const exv_heap *heap, exv_heap_stats *stats);
 EXV_API size_t exv_heap_trim(exv_heap *heap);
 
 /** Call `each` for every live block of the program until it returns other than 0, which is then returned: those of
- *  exv_alloc() first, then objects, both in address order. `type` is NULL for a block of exv_alloc(); `block` is the object, if it is one.
- *  The heap must not be changed meanwhile. */
+ *  exv_alloc() first, then objects, both in address order. `type` is NULL for a block of exv_alloc(); `block` is the
+ *  object, if it is one. The heap must not be changed meanwhile. */
 typedef int exv_block_fn(void *block, size_t size, const exv_type *type, void *arg);
 EXV_API int exv_heap_walk(exv_heap *heap, exv_block_fn *each, void *arg);
 
