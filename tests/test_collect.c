@@ -307,31 +307,35 @@ static void test_search(void **state)
     for (int i = 0; i < RINGS; i++)
         exv_decref(new_ring(heap, &final_type, SIZE, 0));
     node *live = new_ring(heap, &node_type, 10, 0);
-    assert_int_equal(exvi_collect_search(heap, never, NULL), EXVI_CYCLE_DONE);
-    const exvi_cycle *cycle = &heap->collector.cycle;
-    assert_int_equal(cycle->count, RINGS * SIZE);
-    assert_int_equal(cycle->examined, RINGS * SIZE + 10);
+    exvi_garbage garbage = {0};
+    exvi_search_watch watch = {.stop = never};
+    assert_int_equal(exvi_collect_search(heap, &garbage, &watch), EXVI_CYCLE_DONE);
+    const exvi_components *answer = &garbage.found;
+    assert_int_equal(answer->count, RINGS * SIZE);
+    assert_int_equal(garbage.examined, RINGS * SIZE + 10);
     int groups = 0;
-    for (size_t i = 0; i < cycle->count; groups++) {
-        node *first = (node *)((uintptr_t)cycle->found[i] & ~(uintptr_t)1);
+    for (size_t i = 0; i < answer->count; groups++) {
+        node *first = (node *)((uintptr_t)answer->object[i] & ~(uintptr_t)1);
         bool end = false;
         int size = 0;
         for (; !end; i++, size++) {
-            node *n = (node *)((uintptr_t)cycle->found[i] & ~(uintptr_t)1);
+            node *n = (node *)((uintptr_t)answer->object[i] & ~(uintptr_t)1);
             bool in_ring = false;
             node *member = first;
             for (int k = 0; k < SIZE; k++, member = member->ref[0])
                 in_ring = in_ring || member == n;
             assert_true(in_ring);
-            end = (uintptr_t)cycle->found[i] & 1;
+            end = (uintptr_t)answer->object[i] & 1;
         }
         assert_int_equal(size, SIZE);
     }
     assert_int_equal(groups, RINGS);
     int asked = 0;
-    assert_int_equal(exvi_collect_search(heap, at_once, &asked), EXVI_CYCLE_STOPPED);
+    watch = (exvi_search_watch){.stop = at_once, .arg = &asked};
+    assert_int_equal(exvi_collect_search(heap, &garbage, &watch), EXVI_CYCLE_STOPPED);
     assert_true(asked > 0);
-    assert_int_equal(cycle->count, 0);
+    assert_int_equal(answer->count, 0);
+    exvi_garbage_drop(&garbage);
     assert_sound(heap);
     exv_decref(live);
     assert_int_equal(exv_collect(heap, 2), RINGS * SIZE + 10);

@@ -93,12 +93,14 @@ static void search_read_only(int size)
 
     size_t objects = 0;
     protect(heap, false);
-    exvi_cycle_end end = exvi_collect_search(heap, never, NULL);
-    size_t found = heap->collector.cycle.count;
+    exvi_garbage garbage = {0};
+    exvi_cycle_end end = exvi_collect_search(heap, &garbage, &(exvi_search_watch){.stop = never});
+    size_t found = garbage.found.count;
     const char *wrong = exv_heap_check(heap);
     exv_heap_walk(heap, count_block, &objects);
     protect(heap, true);
 
+    exvi_garbage_drop(&garbage);
     assert_int_equal(end, EXVI_CYCLE_DONE);
     assert_null(wrong);
     assert_true(objects > (size_t)size * 2);
@@ -141,9 +143,9 @@ static uint64_t refcount_of(void *host, void *object)
     return exvi_header_of(object)->refcount;
 }
 
-static void visit_object(void *host, void *object, exvi_visit_fn *visit, void *arg)
+static void visit_object(void *host, void *object, exvi_phase phase, exvi_visit_fn *visit, void *arg)
 {
-    (void)host;
+    (void)host, (void)phase;
     exvi_object_visit(object, visit, arg);
 }
 
@@ -189,7 +191,9 @@ static int search_with_a_writer(void *arg)
     exv_heap *heap = new_heap();
     node *ring = new_ring(heap, arg, 3, 0);
     protect(heap, false);
-    exvi_cycle_end end = exvi_collect_search(heap, never, NULL);
+    exvi_garbage garbage = {0};
+    exvi_cycle_end end = exvi_collect_search(heap, &garbage, &(exvi_search_watch){.stop = never});
+    exvi_garbage_drop(&garbage);
     protect(heap, true);
     exv_decref(ring);
     CHECK(end == EXVI_CYCLE_DONE);

@@ -13,7 +13,7 @@ static int drop(void **state)
 {
     (void)state;
     exvi_side_drop(&side);
-    return side.directory || side.list || side.tables;
+    return side.map.directory || side.list || side.map.number;
 }
 
 static void *address(uint64_t number)
@@ -61,9 +61,10 @@ static void expect_members(void *const *sorted, size_t count)
         return;
     }
     size_t found = 0;
-    for (size_t i = 0; i < side.table_count; i++) {
-        assert_true(i == 0 || side.tables[i] > side.tables[i - 1]);
-        uint8_t *table = side.directory[side.tables[i]];
+    exvi_address_map_sort(&side.map);
+    for (size_t i = 0; i < side.map.count; i++) {
+        assert_true(i == 0 || side.map.number[i] > side.map.number[i - 1]);
+        uint8_t *table = exvi_address_map_table(&side.map, side.map.number[i]);
         for (size_t at = 0; at < EXVI_SIDE_TABLE_SIZE; at += 8) {
             for (uint64_t set = exvi_side_members(table + at); set; set &= set - 1, found++) {
                 assert_true(found < count);
@@ -78,7 +79,7 @@ static void expect_members(void *const *sorted, size_t count)
 static void test_position(void **state)
 {
     (void)state;
-    const uintptr_t table = (uintptr_t)1 << EXVI_SIDE_TABLE_SHIFT;
+    const uintptr_t table = (uintptr_t)1 << EXVI_TABLE_SHIFT;
     const uintptr_t order[] = {7 * table, 7 * table + 16, 8 * table - 16, 3 * table, 4 * table - 16, 16, table - 16};
     for (size_t i = 1; i < sizeof order / sizeof *order; i++)
         assert_true(exvi_side_position((void *)order[i - 1]) < exvi_side_position((void *)order[i]));

@@ -13,22 +13,14 @@
 
 #include "layout.h"
 
+#include "address_map.h"
 #include "die.h"
-#include "platform.h"
-#include "side.h"
 
-#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
-enum { REGION_SHIFT = 25, BLOCK_SHIFT = 4, ADDRESS_BITS = EXVI_ADDRESS_BITS };
-#define TABLE_SIZE ((size_t)1 << (REGION_SHIFT - BLOCK_SHIFT - 3))
-#define DIRECTORY_ENTRIES ((size_t)1 << (ADDRESS_BITS - REGION_SHIFT))
-
-typedef struct directory {
-    _Atomic(uint8_t *) table[DIRECTORY_ENTRIES];
-    uint32_t used[DIRECTORY_ENTRIES];  /* the regions that have a table, in order of their making */
-} directory;
+enum { BLOCK_SHIFT = 4 };
+#define TABLE_SIZE ((size_t)1 << (EXVI_TABLE_SHIFT - BLOCK_SHIFT - 3))
 
 static struct {
     bool observing;
@@ -36,31 +28,9 @@ static struct {
     bool lost;                     /* a freed block could not be recorded */
     PyMemAllocatorEx inner;        /* what we stand above */
     PyMemAllocatorEx own;
-    directory *directory;          /* address space; resident where used */
-    _Atomic size_t tables;
+    exvi_address_map freed;        /* a bit for each 16 bytes */
     const void *seen;              /* the last block that passed */
 } watch;
-
-static size_t region_of(uintptr_t address)
-{
-    return (address >> REGION_SHIFT) & (DIRECTORY_ENTRIES - 1);
-}
-
-static uint8_t *table_new(size_t region)
-{
-    uint8_t *table = exvi_map(TABLE_SIZE, exvi_page_size());
-    if (!table)
-        return NULL;
-    uint8_t *first = NULL;
-    if (!atomic_compare_exchange_strong(&watch.directory->table[region], &first, table)) {
-        exvi_unmap(table, TABLE_SIZE);
-        return first;
-    }
-    size_t tables = atomic_fetch_add(&watch.tables, 1);
-    exv_assert(tables < DIRECTORY_ENTRIES);
-    watch.directory->used[tables] = (uint32_t)region;
-    return table;
-}
 
 static void record(const void *block)
 {
@@ -68,9 +38,8 @@ static void record(const void *block)
     if (!watch.observing || !block)
         return;
     uintptr_t address = (uintptr_t)block;
-    size_t region = region_of(address);
-    uint8_t *table = atomic_load_explicit(&watch.directory->table[region], memory_order_relaxed);
-    if (!table && !(table = table_new(region))) {
+    uint8_t *table = exvi_address_map_find(&watch.freed, address);
+    if (!table && !(table = exvi_address_map_add(&watch.freed, address))) {
         watch.lost = true;
         return;
     }
@@ -139,25 +108,13 @@ bool exvi_free_log_is_alone(void)
     return EXVI_LAYOUT_ONE_GIL || PyInterpreterState_Head() == PyInterpreterState_Main();
 }
 
-static void drop_records(void)
-{
-    if (!watch.directory)
-        return;
-    size_t tables = atomic_exchange(&watch.tables, 0);
-    for (size_t i = 0; i < tables; i++)
-        exvi_unmap(atomic_load(&watch.directory->table[watch.directory->used[i]]), TABLE_SIZE);
-    exvi_unmap(watch.directory, sizeof *watch.directory);
-    watch.directory = NULL;
-}
-
 bool exvi_free_log_start(void)
 {
     watch.lost = false;
     if (!exvi_free_log_is_alone())
         return false;
-    drop_records();
-    watch.directory = exvi_map(sizeof *watch.directory, exvi_page_size());
-    if (!watch.directory)
+    exvi_address_map_drop(&watch.freed);
+    if (!exvi_address_map_begin(&watch.freed, TABLE_SIZE, false))
         return false;
     watch.observing = enter_chain();
     if (watch.observing && exvi_free_log_accurate())
@@ -176,7 +133,7 @@ void exvi_free_log_stop(void)
         watch.stranded = true;
     }
     if (exvi_free_log_is_alone())
-        drop_records();
+        exvi_address_map_drop(&watch.freed);
 }
 
 bool exvi_free_log_accurate(void)
@@ -190,7 +147,7 @@ bool exvi_free_log_is_freed(const void *block)
 {
     exv_assert(watch.observing);
     uintptr_t address = (uintptr_t)block;
-    const uint8_t *table = atomic_load(&watch.directory->table[region_of(address)]);
+    const uint8_t *table = exvi_address_map_find(&watch.freed, address);
     if (!table)
         return false;
     uint8_t byte = table[(address >> (BLOCK_SHIFT + 3)) & (TABLE_SIZE - 1)];

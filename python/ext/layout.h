@@ -44,6 +44,9 @@ void exvi_layout_forget(void);
 /* 3.14 and later: suspended frames may hold references that are not counted. */
 #define EXVI_LAYOUT_BORROWS (PY_VERSION_HEX >= 0x030e0000)
 
+/* 3.14 and later: the upper bits of the word that counts references are flags. */
+#define EXVI_LAYOUT_COUNT_HAS_FLAGS (PY_VERSION_HEX >= 0x030e0000)
+
 /* 3.12: an automatic collection may begin inside another one. */
 #define EXVI_LAYOUT_NESTS (PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000)
 

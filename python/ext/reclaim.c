@@ -11,8 +11,8 @@
 
 #include "arenas.h"
 #include "free_log.h"
-#include "graph.h"
 #include "ranges.h"
+#include "search.h"
 
 #include "child.h"
 #include "die.h"
@@ -182,7 +182,8 @@ static bool take_snapshot(const exvi_reclaim_options *options, exvi_fallback *wh
         *why = exvi_free_log_is_alone() ? EXVI_FALLBACK_ALLOCATOR : EXVI_FALLBACK_INTERPRETERS;
         return false;
     }
-    reclaim.search = (exvi_search){reclaim.layout, options->generations, options->idle, PyImport_GetModuleDict()};
+    reclaim.search = (exvi_search){reclaim.layout, options->generations, options->idle, PyImport_GetModuleDict(),
+                                    options->expected};
     reclaim.frozen_next = permanent->next;
     reclaim.frozen_prev = permanent->prev;
     exvi_arenas_halt();
@@ -224,7 +225,10 @@ static void read_answer(void)
     reclaim.record.search_ns = answer->search_ns;
     reclaim.record.child_cpu_ns = answer->cpu_ns;
     reclaim.record.child_bytes = answer->resident_bytes;
+    reclaim.record.released_ns = answer->released_ns > reclaim.snapshot.started_ns
+                                     ? answer->released_ns - reclaim.snapshot.started_ns : 0;
     reclaim.oldest = answer->word[0];
+    reclaim.record.listed = answer->word[1];
     reclaim.record.candidates = answer->count - EXVI_ANSWER_HEAD;
     reclaim.cursor = reclaim.in_range = 0;
     reclaim.moved = 0;

@@ -22,7 +22,8 @@ static struct {
 const exvi_record_field exvi_record_fields[] = {
     FIELD(number), FIELD(began_ns), FIELD(ended_ns), FIELD(examined), FIELD(clone_ns), FIELD(search_ns),
     FIELD(child_cpu_ns), FIELD(child_bytes), FIELD(reclaim_ns), FIELD(longest_ns), FIELD(batches), FIELD(candidates),
-    FIELD(stale), FIELD(relinked), FIELD(unreachable), FIELD(uncollectable), {NULL, 0},
+    FIELD(stale), FIELD(relinked), FIELD(unreachable), FIELD(uncollectable),
+    FIELD(released_ns), FIELD(listed), {NULL, 0},
 };
 
 uint64_t exvi_record_value(const exvi_record *record, const exvi_record_field *field)

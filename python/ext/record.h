@@ -46,6 +46,8 @@ typedef struct exvi_record {
     uint64_t relinked;      /* the others: given to young collections for proof */
     uint64_t unreachable;   /* collected and uncollectable, in the collections that had candidates */
     uint64_t uncollectable;
+    uint64_t released_ns;   /* from the clone until the child gave the heap's pages back */
+    uint64_t listed;        /* of the examined, those that the child found along lists, not by walking over memory */
 } exvi_record;
 
 /* The numbers of a record by the names they have in Python and in a log; ends with a name of NULL. */

@@ -292,3 +292,32 @@ void exvi_slots_each_whole(void (*found)(void *start))
     }
     exvi_forklock_give(&ours.lock);
 }
+
+/* ------------------------------------------------- in a snapshot child */
+
+/* The table is the child's own. The system hands out addresses downwards, so most of it is in this order. */
+static void sort_regions(void)
+{
+    for (size_t i = 1; i < ours.count; i++) {
+        region moving = ours.regions[i];
+        size_t at = i;
+        for (; at > 0 && ours.regions[at - 1].start < moving.start; at--)
+            ours.regions[at] = ours.regions[at - 1];
+        ours.regions[at] = moving;
+    }
+}
+
+void exvi_slots_each_region(void (*found)(void *arg, uintptr_t start, uint32_t used), void *arg)
+{
+    sort_regions();
+    for (size_t i = 0; i < ours.count && ours.regions[i].start != 0; i++)
+        found(arg, ours.regions[i].start, ours.regions[i].used);
+}
+
+void exvi_slots_leave(void)
+{
+    for (size_t i = 0; i < ours.count; i++)
+        if (ours.regions[i].start != 0)
+            exvi_unmap((void *)ours.regions[i].start, EXVI_REGION_SIZE);
+    ours.count = 0;
+}

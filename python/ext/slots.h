@@ -33,4 +33,10 @@ size_t exvi_slots_bytes(void); /* in use */
 /* Call `found` for each huge page with both halves in use. It must not call anything of this file. */
 void exvi_slots_each_whole(void (*found)(void *start));
 
+/* In a snapshot child only. Call `found` for each region, the highest first; bit i of `used`: its slot i is. And: all
+ * regions go back to the system. */
+enum { EXVI_SLOTS = 32 };
+void exvi_slots_each_region(void (*found)(void *arg, uintptr_t start, uint32_t used), void *arg);
+void exvi_slots_leave(void);
+
 #endif

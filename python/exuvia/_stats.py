@@ -66,6 +66,10 @@ class Collection(_Numbers):
     """On the clock of time.monotonic_ns()."""
     ended_ns: int
     """On the same clock."""
+    released_ns: int
+    """From the clone until the child gave the heap's pages back: so long was a page copied that the program wrote to."""
+    listed: int
+    """Of the examined, those that the child found along CPython's lists, not by walking over memory."""
 
 
 @frozen

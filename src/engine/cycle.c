@@ -128,6 +128,7 @@ static void note_members(scan *s)
             }
         }
     }
+    exvi_address_map_sort(&s->cycle->side.map);
     s->cycle->examined = s->cycle->side.members;
 }
 
@@ -135,10 +136,10 @@ typedef void member_fn(scan *s, void *object, uint8_t *byte);
 
 static inline __attribute__((always_inline)) void for_dense(scan *s, member_fn *each)
 {
-    const exvi_side *side = &s->cycle->side;
-    for (size_t i = side->table_count; i-- > 0;) {
-        uintptr_t start = side->tables[i] << EXVI_SIDE_TABLE_SHIFT;
-        uint8_t *table = side->directory[side->tables[i]];
+    const exvi_address_map *map = &s->cycle->side.map;
+    for (size_t i = map->count; i-- > 0;) {
+        uintptr_t start = (uintptr_t)map->number[i] << EXVI_TABLE_SHIFT;
+        uint8_t *table = exvi_address_map_table(map, map->number[i]);
         for (size_t at = 0; at < EXVI_SIDE_TABLE_SIZE; at += 8) {
             if (at % PATIENCE == 0 && should_stop(s))
                 return;
@@ -217,7 +218,7 @@ static int count_reference_later(void *child, void *arg)
 static void count_references_of(scan *s, void *object, uint8_t *byte)
 {
     if (*byte != BLACK)
-        s->graph->visit(s->graph->host, object, s->count, s);
+        s->graph->visit(s->graph->host, object, EXVI_PHASE_COUNT, s->count, s);
 }
 
 static void count_internal_references(scan *s)
@@ -295,7 +296,7 @@ static int reach_reference_later(void *child, void *arg)
 
 static void visit_reached(scan *s, void *object)
 {
-    s->graph->visit(s->graph->host, object, s->reach, s);
+    s->graph->visit(s->graph->host, object, EXVI_PHASE_MARK, s->reach, s);
 }
 
 /* Visit from the stack until at most `leave` objects wait there; with 0, until the rings are empty, too. What has
@@ -467,99 +468,6 @@ exvi_cycle_end exvi_cycle_find(exvi_cycle *cycle, const exvi_graph *graph)
     if (s.failed || s.stopped)
         cycle->count = 0;
     return s.failed ? EXVI_CYCLE_MEMORY : s.stopped ? EXVI_CYCLE_STOPPED : EXVI_CYCLE_DONE;
-}
-
-/* ------------------------------------------------------------ components */
-
-typedef struct grouping {
-    exvi_cycle *cycle;
-    const exvi_graph *graph;
-    uint32_t *slots;  /* hash of an address -> index in found, + 1 */
-    uint32_t *parent; /* union-find over indices in found */
-    size_t slot_mask;
-    uint32_t current;
-} grouping;
-
-static uint32_t *group_slot(grouping *g, const void *object)
-{
-    size_t at = (size_t)((((uintptr_t)object >> 4) * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & g->slot_mask;
-    while (g->slots[at] && g->cycle->found[g->slots[at] - 1] != object)
-        at = (at + 1) & g->slot_mask;
-    return &g->slots[at];
-}
-
-static uint32_t find_component(uint32_t *parent, uint32_t i)
-{
-    while (parent[i] != i) {
-        parent[i] = parent[parent[i]];
-        i = parent[i];
-    }
-    return i;
-}
-
-static int join_reference(void *child, void *arg)
-{
-    grouping *g = arg;
-    uint8_t *byte = child ? exvi_side_find(&g->cycle->side, child) : NULL;
-    if (!byte || *byte == 0 || *byte >= GREY)
-        return 0;
-    uint32_t a = find_component(g->parent, g->current);
-    uint32_t b = find_component(g->parent, *group_slot(g, child) - 1);
-    if (a < b)
-        g->parent[b] = a;
-    else
-        g->parent[a] = b;
-    return 0;
-}
-
-/* Counting sort by component; the component's first index stands for it, so components keep their order. */
-static void order_by_component(grouping *g, void **ordered, uint32_t *size)
-{
-    size_t count = g->cycle->count;
-    uint32_t *at = g->slots; /* the index is not needed any more */
-    memset(size, 0, count * sizeof *size);
-    for (uint32_t i = 0; i < count; i++)
-        size[find_component(g->parent, i)]++;
-    for (uint32_t i = 0, start = 0; i < count; start += size[i], i++)
-        at[i] = start;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t component = find_component(g->parent, i);
-        bool last = --size[component] == 0;
-        ordered[at[component]++] = (char *)g->cycle->found[i] + last;
-    }
-}
-
-exvi_cycle_end exvi_cycle_group(exvi_cycle *cycle, const exvi_graph *graph)
-{
-    size_t count = cycle->count;
-    if (count == 0)
-        return EXVI_CYCLE_DONE;
-    if (count > UINT32_MAX / 4)
-        return EXVI_CYCLE_MEMORY;
-    size_t slots = 16;
-    while (slots < 2 * count)
-        slots *= 2;
-    size_t size = slots * sizeof(uint32_t) + 2 * count * sizeof(uint32_t);
-    void **ordered = exvi_map(count * sizeof *ordered, exvi_page_size());
-    uint32_t *memory = ordered ? exvi_map(size, exvi_page_size()) : NULL;
-    if (!memory) {
-        if (ordered)
-            exvi_unmap(ordered, count * sizeof *ordered);
-        return EXVI_CYCLE_MEMORY;
-    }
-    grouping g = {.cycle = cycle, .graph = graph, .slots = memory, .parent = memory + slots, .slot_mask = slots - 1};
-    for (uint32_t i = 0; i < count; i++) {
-        *group_slot(&g, cycle->found[i]) = i + 1;
-        g.parent[i] = i;
-    }
-    for (g.current = 0; g.current < count; g.current++)
-        graph->visit(graph->host, cycle->found[g.current], join_reference, &g);
-    order_by_component(&g, ordered, memory + slots + count);
-    exvi_unmap(memory, size);
-    exvi_unmap(cycle->found, cycle->found_room * sizeof *cycle->found);
-    cycle->found = ordered;
-    cycle->found_room = count;
-    return EXVI_CYCLE_DONE;
 }
 
 void exvi_cycle_shrink(exvi_cycle *cycle)

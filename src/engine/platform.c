@@ -210,6 +210,17 @@ bool exvi_protect(void *start, size_t size, bool writable)
 #endif
 }
 
+/* A call that copies its argument before it refuses to do anything with it. */
+bool exvi_is_readable(const void *address)
+{
+#if EXVI_LINUX
+    return EXVI_RAW(SYS_rt_sigprocmask, -1, address, NULL, sizeof(uint64_t)) == -EINVAL;
+#else
+    (void)address;
+    return false;
+#endif
+}
+
 /* ---- clock and identity ---- */
 
 static uint64_t read_clock(clockid_t clock)

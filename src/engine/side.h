@@ -2,8 +2,8 @@
  * side: one byte of scratch for each object of a scan, outside the objects.
  *
  * A scan writes here and never into an object: no page of the heap is dirtied, a snapshot or a forked worker stays
- * shared. An object's byte is found from its address, a multiple of 16: tables of 2 MiB have a byte for each 16 bytes
- * of 32 MiB of address space, and a directory leads to them.
+ * shared. An object's byte is found from its address, a multiple of 16: the tables of an address map have a
+ * byte for each 16 bytes of address space.
  *
  * Two ways to walk over the members of a scan. A dense scan (most of a heap) looks through the tables, in the order of
  * memory whatever order the members were entered in: upwards in each table, but from the highest table down, because
@@ -15,23 +15,17 @@
 #ifndef EXVI_SIDE_H
 #define EXVI_SIDE_H
 
-#include "platform.h"
+#include "address_map.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#define EXVI_SIDE_TABLE_SHIFT 25
 #define EXVI_SIDE_GRANULE_SHIFT 4
-#define EXVI_SIDE_TABLE_SIZE ((size_t)1 << (EXVI_SIDE_TABLE_SHIFT - EXVI_SIDE_GRANULE_SHIFT))
+#define EXVI_SIDE_TABLE_SIZE ((size_t)1 << (EXVI_TABLE_SHIFT - EXVI_SIDE_GRANULE_SHIFT))
 
 typedef struct exvi_side {
     bool dense;
     size_t members;
-    uint8_t **directory;     /* by address >> 25; NULL: no table */
-    uintptr_t *tables;       /* the numbers of those that exist, in order */
-    size_t table_count;
+    exvi_address_map map;
     void **list;             /* listed: members in order of entry */
     size_t room;
 } exvi_side;
@@ -45,9 +39,8 @@ void exvi_side_drop(exvi_side *side);
 /* The byte of an object; NULL, or a byte of 0, if it is not a member. */
 static inline uint8_t *exvi_side_find(const exvi_side *side, const void *object)
 {
-    uint64_t address = (uintptr_t)object & (((uint64_t)1 << EXVI_ADDRESS_BITS) - 1);
-    uint8_t *table = side->directory[address >> EXVI_SIDE_TABLE_SHIFT];
-    return table ? table + (address >> EXVI_SIDE_GRANULE_SHIFT & (EXVI_SIDE_TABLE_SIZE - 1)) : NULL;
+    uint8_t *table = exvi_address_map_find(&side->map, (uintptr_t)object);
+    return table ? table + ((uintptr_t)object >> EXVI_SIDE_GRANULE_SHIFT & (EXVI_SIDE_TABLE_SIZE - 1)) : NULL;
 }
 
 /* Make an object a member, unless it is one; the byte of a new one is `first`, not 0. False: no memory. */
@@ -69,7 +62,7 @@ static inline bool exvi_side_add(exvi_side *side, const void *object, uint8_t fi
 /* Where an object stands in a dense scan's walk: greater is later. */
 static inline uintptr_t exvi_side_position(const void *object)
 {
-    return (uintptr_t)object ^ ~(((uintptr_t)1 << EXVI_SIDE_TABLE_SHIFT) - 1);
+    return (uintptr_t)object ^ ~(((uintptr_t)1 << EXVI_TABLE_SHIFT) - 1);
 }
 
 /* The members among the eight objects whose bytes are here: a set, and the index of the first in it. */

@@ -61,6 +61,11 @@ bool exvi_answer_put(exvi_answer *answer, const void *words, size_t count)
     return true;
 }
 
+void exvi_answer_release(exvi_answer *answer)
+{
+    atomic_store_explicit(&answer->released_ns, exvi_clock_ns(), memory_order_release);
+}
+
 bool exvi_answer_stopped(const exvi_answer *answer)
 {
     return atomic_load_explicit(&answer->abort, memory_order_relaxed) != 0 ||

@@ -34,6 +34,7 @@ typedef enum exvi_answer_state {
 typedef struct exvi_answer {
     _Atomic uint32_t state;  /* exvi_answer_state; the waiters' word */
     _Atomic uint32_t abort;  /* set by the parent, which may have lost the right to kill the child */
+    _Atomic uint64_t released_ns; /* on the monotonic clock: since then the child has no page of the heap; 0: it has */
     uint64_t search_ns;      /* wall time of the child's search */
     uint64_t cpu_ns;         /* the child's CPU time */
     uint64_t examined;       /* for the search to fill in */
@@ -50,6 +51,7 @@ typedef struct exvi_answer {
 typedef enum exvi_search_end { EXVI_SEARCH_DONE, EXVI_SEARCH_MEMORY, EXVI_SEARCH_STOPPED } exvi_search_end;
 typedef exvi_search_end exvi_search_fn(exvi_answer *answer, void *arg);
 bool exvi_answer_put(exvi_answer *answer, const void *words, size_t count); /* false: no room, nothing written */
+void exvi_answer_release(exvi_answer *answer); /* the heap's pages were given back just now */
 bool exvi_answer_stopped(const exvi_answer *answer); /* aborted, too late, or the parent is gone */
 
 typedef enum exvi_flight {

@@ -33,20 +33,38 @@ static void note_stop(exv_heap *heap, uint64_t start_ns)
 
 /* ------------------------------------------------------------ the child */
 
+typedef struct search {
+    exv_heap *heap;
+    exvi_answer *answer;
+} search;
+
 static bool search_stopped(void *arg)
 {
-    return exvi_answer_stopped(arg);
+    const search *s = arg;
+    return exvi_answer_stopped(s->answer);
+}
+
+/* What the program writes from now on is not copied. */
+static void give_pages_back(void *arg)
+{
+    const search *s = arg;
+    const exvi_regions *regions = &s->heap->blocks.regions;
+    for (size_t i = 0; i < regions->count; i++)
+        exvi_unmap(regions->sorted[i], regions->sorted[i]->size);
+    exvi_answer_release(s->answer);
 }
 
 static exvi_search_end search_in_child(exvi_answer *answer, void *arg)
 {
-    exv_heap *heap = arg;
-    exvi_cycle_end end = exvi_collect_search(heap, search_stopped, answer);
-    const exvi_cycle *cycle = &heap->collector.cycle;
-    answer->examined = cycle->examined;
+    exvi_garbage garbage = {0};
+    search s = {arg, answer};
+    exvi_search_watch watch = {search_stopped, give_pages_back, &s};
+    exvi_cycle_end end = exvi_collect_search(s.heap, &garbage, &watch);
+    answer->examined = garbage.examined;
     if (end != EXVI_CYCLE_DONE)
         return end == EXVI_CYCLE_MEMORY ? EXVI_SEARCH_MEMORY : EXVI_SEARCH_STOPPED;
-    return exvi_answer_put(answer, cycle->found, cycle->count) ? EXVI_SEARCH_DONE : EXVI_SEARCH_MEMORY;
+    bool put = exvi_answer_put(answer, garbage.found.object, garbage.found.count);
+    return put ? EXVI_SEARCH_DONE : EXVI_SEARCH_MEMORY;
 }
 
 /* ----------------------------------------------------------- the parent */

@@ -72,9 +72,9 @@ static uint64_t refcount_of(void *host, void *object)
     return count >= EXVI_IMMORTAL_COUNT ? EXVI_HELD : count;
 }
 
-static void visit_object(void *host, void *object, exvi_visit_fn *visit, void *arg)
+static void visit_object(void *host, void *object, exvi_phase phase, exvi_visit_fn *visit, void *arg)
 {
-    (void)host;
+    (void)host, (void)phase;
     exvi_object_visit(object, visit, arg);
 }
 

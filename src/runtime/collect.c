@@ -10,6 +10,7 @@
 #include "object.h"
 #include "platform.h"
 #include "telemetry.h"
+#include "weakref.h"
 
 #include <stdio.h>
 
@@ -28,8 +29,7 @@ typedef struct set {
     void *const *array;            /* or this array */
     size_t count, at;
     uint32_t guards;               /* references the collector itself holds on each */
-    bool (*stop)(void *arg);
-    void *arg;
+    const exvi_search_watch *watch; /* of a search in a child; else NULL */
 } set;
 
 static size_t next_of_generation(void *host, void **objects, size_t room)
@@ -54,25 +54,45 @@ static uint64_t refcount_of(void *host, void *object)
     return count >= EXVI_IMMORTAL_COUNT ? EXVI_HELD : count - s->guards;
 }
 
-static void visit_object(void *host, void *object, exvi_visit_fn *visit, void *arg)
+static void visit_object(void *host, void *object, exvi_phase phase, exvi_visit_fn *visit, void *arg)
+{
+    (void)host, (void)phase;
+    exvi_header_of(object)->type->visit(object, visit, arg);
+}
+
+static void *weak_target(void *host, void *object)
 {
     (void)host;
-    exvi_header_of(object)->type->visit(object, visit, arg);
+    return exvi_header_of(object)->type == &exv_weakref_type ? exvi_weakref_awaited(object) : NULL;
+}
+
+static void describe(void *host, void *object, exvi_description *description)
+{
+    (void)host;
+    const exvi_header *header = exvi_header_of(object);
+    *description = (exvi_description){header->type, header->type->name, exvi_page_of(header)->block_size};
 }
 
 static void die_of_excess(void *host, void *object, uint64_t refcount, uint64_t inside)
 {
-    (void)host;
+    exvi_description what;
+    describe(host, object, &what);
     exvi_die("exv_collect",
              "visit functions report %llu references to object %p of type %s, which has %llu: a visit function "
              "reports what its object does not own, or a reference was given up twice",
-             (unsigned long long)inside, object, exvi_header_of(object)->type->name, (unsigned long long)refcount);
+             (unsigned long long)inside, object, what.type_name, (unsigned long long)refcount);
 }
 
 static bool set_stop(void *host)
 {
-    set *s = host;
-    return s->stop(s->arg);
+    const exvi_search_watch *watch = ((set *)host)->watch;
+    return watch->stop(watch->arg);
+}
+
+static void set_release(void *host)
+{
+    const exvi_search_watch *watch = ((set *)host)->watch;
+    watch->release(watch->arg);
 }
 
 static exvi_graph graph_of(set *s, size_t expected)
@@ -83,8 +103,11 @@ static exvi_graph graph_of(set *s, size_t expected)
         .next = s->array ? next_of_array : next_of_generation,
         .refcount = refcount_of,
         .visit = visit_object,
-        .excess = s->stop ? NULL : die_of_excess,
-        .stop = s->stop ? set_stop : NULL,
+        .weak = weak_target,
+        .excess = die_of_excess,
+        .stop = s->watch && s->watch->stop ? set_stop : NULL,
+        .release = s->watch && s->watch->release ? set_release : NULL,
+        .describe = describe,
     };
 }
 
@@ -99,12 +122,11 @@ static bool search(exv_heap *heap, set *s, size_t expected)
     return false;
 }
 
-exvi_cycle_end exvi_collect_search(exv_heap *heap, bool (*stop)(void *arg), void *arg)
+exvi_cycle_end exvi_collect_search(exv_heap *heap, exvi_garbage *garbage, const exvi_search_watch *watch)
 {
-    set s = {.heap = heap, .cursor = {.generation = EXVI_OLDEST}, .stop = stop, .arg = arg};
+    set s = {.heap = heap, .cursor = {.generation = EXVI_OLDEST}, .watch = watch};
     exvi_graph graph = graph_of(&s, exvi_generation_size(heap, EXVI_OLDEST));
-    exvi_cycle_end end = exvi_cycle_find(&heap->collector.cycle, &graph);
-    return end == EXVI_CYCLE_DONE ? exvi_cycle_group(&heap->collector.cycle, &graph) : end;
+    return exvi_garbage_find(garbage, &graph);
 }
 
 /* ----------------------------------------- from unreachable to doomed */

@@ -11,8 +11,8 @@
 #ifndef EXVI_COLLECT_H
 #define EXVI_COLLECT_H
 
-#include "cycle.h"
 #include "exuvia.h"
+#include "garbage.h"
 
 /* Objects that are unreachable for good, to be cleared and then released, in slices if need be. */
 typedef struct exvi_doomed {
@@ -50,9 +50,14 @@ typedef struct exvi_collector {
 /* Collect a generation in place. Returns what exv_collect() does. */
 size_t exvi_collect_generation(exv_heap *heap, int generation);
 
-/* Search the oldest generation, grouped by component, for a snapshot child: nothing is changed but the scratch
- * memory of heap->collector.cycle, which holds the answer. */
-exvi_cycle_end exvi_collect_search(exv_heap *heap, bool (*stop)(void *arg), void *arg);
+/* Search the oldest generation for a snapshot child; nothing of the heap is changed. `stop` is asked now and then,
+ * `release` told when no object will be looked at any more; either may be NULL. */
+typedef struct exvi_search_watch {
+    bool (*stop)(void *arg);
+    void (*release)(void *arg);
+    void *arg;
+} exvi_search_watch;
+exvi_cycle_end exvi_collect_search(exv_heap *heap, exvi_garbage *garbage, const exvi_search_watch *watch);
 
 /* A full collection starts now. */
 void exvi_collect_note_full(exv_heap *heap);

@@ -96,6 +96,11 @@ void *exv_weakref_incref(exv_weakref *ref)
     return exv_incref(ref->target);
 }
 
+void *exvi_weakref_awaited(const exv_weakref *ref)
+{
+    return ref->callback ? ref->target : NULL;
+}
+
 /* Take all weak references to a target out of the table; they lead nowhere from now on. */
 static exv_weakref *cut(exv_heap *heap, void *target)
 {

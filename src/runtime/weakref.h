@@ -24,6 +24,9 @@ void exvi_weakrefs_die(exv_heap *heap, void *target);
  * that have the flag EXVI_UNREACHABLE themselves are not called. */
 void exvi_weakrefs_die_together(exv_heap *heap, void *const *unreachable, size_t count);
 
+/* What a weak reference leads to, if its callback would be called; else NULL. */
+void *exvi_weakref_awaited(const exv_weakref *ref);
+
 /* NULL, or what is wrong with the table. Examines targets and weak references only. */
 const char *exvi_weakrefs_check(const exv_heap *heap);
 
