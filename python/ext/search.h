@@ -1,10 +1,10 @@
 /*
  * search: CPython's tracked objects as the engine sees a graph, and the search that a snapshot child runs over it.
  *
- * The answer begins with two words: how many objects are in the oldest list, and how many were found along lists and not
- * by walking over memory (pages.h). Then one word for each candidate in the order of components.h: the object's address,
- * EXVI_WORD_LAST on the last of a group, EXVI_WORD_PREHEADER where the block begins 32 bytes before the object and
- * not 16. The parent must not look at the object's type to find that out: the address may be stale by then.
+ * The answer begins with two words: how many objects are in the oldest list, and how many were found along lists and
+ * not by walking over memory (pages.h). Then one word for each candidate in the order of components.h: the object's
+ * address, EXVI_WORD_LAST on the last of a group, EXVI_WORD_PREHEADER where the block begins 32 bytes before the object
+ * and not 16. The parent must not look at the object's type to find that out: the address may be stale by then.
  */
 #ifndef EXVI_SEARCH_H
 #define EXVI_SEARCH_H

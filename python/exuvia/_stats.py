@@ -67,7 +67,7 @@ class Collection(_Numbers):
     ended_ns: int
     """On the same clock."""
     released_ns: int
-    """From the clone until the child gave the heap's pages back: so long was a page copied that the program wrote to."""
+    """From the clone until the child gave the heap's pages back; meanwhile, a page that was written to was copied."""
     listed: int
     """Of the examined, those that the child found along CPython's lists, not by walking over memory."""
 
