@@ -32,7 +32,7 @@ static exvi_snapshot snapshot;
 
 /* Between a test and its child. */
 typedef struct shared_state {
-    _Atomic uint32_t begun, gate;
+    _Atomic uint32_t begun, gate, steps;
     _Atomic int32_t child;
 } shared_state;
 static shared_state *shared;
@@ -736,6 +736,70 @@ static void test_threads_take_turns(void **state)
     assert_answered(10);
 }
 
+/* Works in steps of 0.1 ms of a processor, as many as `arg` says, and looks after each whether to stop. */
+static exvi_search_end work_in_steps(exvi_answer *answer, void *arg)
+{
+    begin();
+    for (size_t step = 0; step < *(const size_t *)arg; step++) {
+        for (uint64_t until = exvi_cpu_ns() + MS / 10; exvi_cpu_ns() < until;) {
+        }
+        atomic_fetch_add(&shared->steps, 1);
+        if (exvi_answer_stopped(answer))
+            return EXVI_SEARCH_STOPPED;
+    }
+    return EXVI_SEARCH_DONE;
+}
+
+static void work_for(uint64_t cpu_ns)
+{
+    for (uint64_t until = exvi_cpu_ns() + cpu_ns; exvi_cpu_ns() < until;) {
+    }
+}
+
+static void test_a_held_child_works_while_somebody_waits(void **state)
+{
+    (void)state;
+    size_t steps = 2000;
+    assert_int_equal(exvi_snapshot_start(&snapshot, work_in_steps, &steps, 0, LONG), EXV_OK);
+    exvi_snapshot_hold(&snapshot);
+    work_for(10 * MS); /* it may have begun before */
+    uint32_t before = atomic_load(&shared->steps);
+    uint64_t began_ns = exvi_clock_ns();
+    work_for(200 * MS);
+    uint64_t took_ns = exvi_clock_ns() - began_ns;
+    if (took_ns < 300 * MS) /* or the system did not let the program work */
+        assert_in_range(atomic_load(&shared->steps) - before, 0, 200);
+    before = atomic_load(&shared->steps);
+    for (int i = 0; i < 10000 && atomic_load(&shared->steps) < before + 20; i++) {
+        exvi_snapshot_wait(&snapshot, MS);
+        work_for(MS);
+    }
+    assert_true(atomic_load(&shared->steps) >= before + 20);
+    assert_int_equal(exvi_snapshot_wait(&snapshot, LONG), EXVI_FLIGHT_ANSWERED);
+}
+
+static void test_a_held_child_works_while_the_program_sleeps(void **state)
+{
+    (void)state;
+    size_t steps = 100;
+    assert_int_equal(exvi_snapshot_start(&snapshot, work_in_steps, &steps, 0, LONG), EXV_OK);
+    exvi_snapshot_hold(&snapshot);
+    for (int i = 0; i < 60000 && exvi_snapshot_poll(&snapshot) == EXVI_FLIGHT_RUNNING; i++)
+        exvi_sleep_ns(MS);
+    assert_int_equal(snapshot.flight, EXVI_FLIGHT_ANSWERED);
+}
+
+static void test_a_held_child_can_be_ended(void **state)
+{
+    (void)state;
+    size_t steps = SIZE_MAX;
+    assert_int_equal(exvi_snapshot_start(&snapshot, work_in_steps, &steps, 0, LONG), EXV_OK);
+    exvi_snapshot_hold(&snapshot);
+    work_for(20 * MS);
+    exvi_snapshot_end(&snapshot);
+    assert_false(has_children());
+}
+
 #define SNAPSHOT_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -772,6 +836,9 @@ int main(void)
         SNAPSHOT_TEST(test_descriptor_closed_in_flight),
         SNAPSHOT_TEST(test_program_sees_no_child),
         SNAPSHOT_TEST(test_threads_take_turns),
+        SNAPSHOT_TEST(test_a_held_child_works_while_somebody_waits),
+        SNAPSHOT_TEST(test_a_held_child_works_while_the_program_sleeps),
+        SNAPSHOT_TEST(test_a_held_child_can_be_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

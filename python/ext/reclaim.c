@@ -211,6 +211,8 @@ bool exvi_reclaim_start(const exvi_reclaim_options *options, exvi_fallback *why)
         note_failure(*why);
         return false;
     }
+    if (options->shares)
+        exvi_snapshot_hold(&reclaim.snapshot);
     reclaim.stats.started++;
     reclaim.stats.last_clone_ns = reclaim.record.clone_ns = reclaim.snapshot.clone_ns;
     reclaim.state = EXVI_RECLAIM_SEARCHING;

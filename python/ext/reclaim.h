@@ -63,6 +63,7 @@ typedef struct exvi_reclaim_options {
     size_t expected;              /* objects in them, about */
     uint64_t deadline_ns;         /* of the child */
     bool idle;                    /* nobody waits for it: the child gets what processors have to spare */
+    bool shares;                  /* the child has no processor of its own: it works while somebody waits for it */
 } exvi_reclaim_options;
 
 void exvi_reclaim_init(const exvi_layout *layout);

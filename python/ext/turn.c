@@ -219,7 +219,7 @@ bool exvi_turn_start(int generations, uint64_t deadline_ns, bool idle, uint64_t 
     if (exvi_reclaim_now() != EXVI_RECLAIM_IDLE)
         return false;
     take_waiting();
-    exvi_reclaim_options options = {generations, expected_objects(), deadline_ns, idle};
+    exvi_reclaim_options options = {generations, expected_objects(), deadline_ns, idle, turn.pace.alone};
     bool started = take_snapshot(&options, generations == EXVI_GENERATIONS);
     *clone_ns = exvi_reclaim_stats_get()->last_start_ns;
     if (generations == EXVI_GENERATIONS)
@@ -230,7 +230,7 @@ bool exvi_turn_start(int generations, uint64_t deadline_ns, bool idle, uint64_t 
 /* True: an attempt was made. */
 static bool collect_full(bool in_turn)
 {
-    exvi_reclaim_options options = {EXVI_GENERATIONS, expected_objects(), EXVI_DEADLINE_NS, turn.pace.alone};
+    exvi_reclaim_options options = {EXVI_GENERATIONS, expected_objects(), EXVI_DEADLINE_NS, false, turn.pace.alone};
     if (exvi_backoff_passes(&turn.backoff))
         return false;
     if (is_memory_tight()) {

@@ -66,10 +66,42 @@ void exvi_answer_release(exvi_answer *answer)
     atomic_store_explicit(&answer->released_ns, exvi_clock_ns(), memory_order_release);
 }
 
-bool exvi_answer_stopped(const exvi_answer *answer)
+static bool is_over(const exvi_answer *answer)
 {
     return atomic_load_explicit(&answer->abort, memory_order_relaxed) != 0 ||
            exvi_clock_ns() >= answer->deadline_ns || exvi_parent_pid() != answer->parent;
+}
+
+/* Between two looks at what the program does: its clock costs a system call. */
+#define HELD_LOOK_NS UINT64_C(2000000)
+
+typedef struct look {
+    uint64_t clock_ns, program_ns;
+} look;
+
+/* Since the look before, which this one replaces. */
+static bool is_program_idle(const exvi_answer *answer, look *before)
+{
+    look now = {exvi_clock_ns(), exvi_child_cpu_ns(answer->parent)};
+    bool idle = (now.program_ns - before->program_ns) * 4 < now.clock_ns - before->clock_ns;
+    *before = now;
+    return idle;
+}
+
+static void stand_still(const exvi_answer *answer)
+{
+    static look before; /* the child's own, of the only search that it makes */
+    _Atomic uint32_t *held = (_Atomic uint32_t *)&answer->held; /* which is waited on, not written */
+    while (atomic_load_explicit(held, memory_order_relaxed) != 0 && !is_over(answer) &&
+           !is_program_idle(answer, &before))
+        exvi_wait_word(held, 1, HELD_LOOK_NS);
+}
+
+bool exvi_answer_stopped(const exvi_answer *answer)
+{
+    if (atomic_load_explicit(&answer->held, memory_order_relaxed) != 0)
+        stand_still(answer);
+    return is_over(answer);
 }
 
 /* ---- in the parent ---- */
@@ -211,7 +243,18 @@ static void sleep_in_flight(exvi_snapshot *snapshot, uint64_t now, uint64_t unti
     exvi_wait_word(state, EXVI_ANSWER_NONE, left < LOOK_NS ? left : LOOK_NS);
 }
 
-exvi_flight exvi_snapshot_wait(exvi_snapshot *snapshot, uint64_t timeout_ns)
+static bool set_held(exvi_snapshot *snapshot, bool held)
+{
+    return atomic_exchange(&snapshot->answer->held, held) != 0;
+}
+
+void exvi_snapshot_hold(exvi_snapshot *snapshot)
+{
+    if (snapshot->flight == EXVI_FLIGHT_RUNNING)
+        set_held(snapshot, true);
+}
+
+static exvi_flight wait_for_it(exvi_snapshot *snapshot, uint64_t timeout_ns)
 {
     uint64_t until_ns = add_ns(exvi_clock_ns(), timeout_ns);
     while (exvi_snapshot_poll(snapshot) == EXVI_FLIGHT_RUNNING) {
@@ -221,6 +264,19 @@ exvi_flight exvi_snapshot_wait(exvi_snapshot *snapshot, uint64_t timeout_ns)
         sleep_in_flight(snapshot, now, until_ns);
     }
     return snapshot->flight;
+}
+
+exvi_flight exvi_snapshot_wait(exvi_snapshot *snapshot, uint64_t timeout_ns)
+{
+    if (snapshot->flight != EXVI_FLIGHT_RUNNING)
+        return exvi_snapshot_poll(snapshot);
+    bool held = set_held(snapshot, false);
+    if (held)
+        exvi_wake_word(&snapshot->answer->held);
+    exvi_flight end = wait_for_it(snapshot, timeout_ns);
+    if (held && end == EXVI_FLIGHT_RUNNING)
+        set_held(snapshot, true);
+    return end;
 }
 
 void exvi_snapshot_end(exvi_snapshot *snapshot)

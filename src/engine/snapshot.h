@@ -33,6 +33,7 @@ typedef enum exvi_answer_state {
  * and the parent may read (acquire) and, once the flight is ANSWERED, overwrite the words. */
 typedef struct exvi_answer {
     _Atomic uint32_t state;  /* exvi_answer_state; the waiters' word */
+    _Atomic uint32_t held;   /* set by the parent: the child shall stand still while the program works; a word to wait on */
     _Atomic uint32_t abort;  /* set by the parent, which may have lost the right to kill the child */
     _Atomic uint64_t released_ns; /* on the monotonic clock: since then the child has no page of the heap; 0: it has */
     uint64_t search_ns;      /* wall time of the child's search */
@@ -52,7 +53,7 @@ typedef enum exvi_search_end { EXVI_SEARCH_DONE, EXVI_SEARCH_MEMORY, EXVI_SEARCH
 typedef exvi_search_end exvi_search_fn(exvi_answer *answer, void *arg);
 bool exvi_answer_put(exvi_answer *answer, const void *words, size_t count); /* false: no room, nothing written */
 void exvi_answer_release(exvi_answer *answer); /* the heap's pages were given back just now */
-bool exvi_answer_stopped(const exvi_answer *answer); /* aborted, too late, or the parent is gone */
+bool exvi_answer_stopped(const exvi_answer *answer); /* aborted, too late, or the parent is gone; waits while held */
 
 typedef enum exvi_flight {
     EXVI_FLIGHT_NONE,
@@ -87,7 +88,11 @@ exvi_flight exvi_snapshot_poll(exvi_snapshot *snapshot);
 bool exvi_snapshot_is_ours(const exvi_snapshot *snapshot);
 bool exvi_snapshot_is_searching(const exvi_snapshot *snapshot);
 
-/* The same after waiting, at most timeout_ns (UINT64_MAX: until the child has ended). */
+/* Where there is no processor for both: from now on the child works only while somebody waits for it, or while the
+ * program uses less than a quarter of a processor. It stands still at its next call of exvi_answer_stopped(). */
+void exvi_snapshot_hold(exvi_snapshot *snapshot);
+
+/* The same as exvi_snapshot_poll() after waiting, at most timeout_ns (UINT64_MAX: until the child has ended). */
 exvi_flight exvi_snapshot_wait(exvi_snapshot *snapshot, uint64_t timeout_ns);
 
 /* Back to NONE: stop and reap a child that runs, which waits until it is taken down; forget the answer. */
