@@ -33,7 +33,7 @@ typedef enum exvi_answer_state {
  * and the parent may read (acquire) and, once the flight is ANSWERED, overwrite the words. */
 typedef struct exvi_answer {
     _Atomic uint32_t state;  /* exvi_answer_state; the waiters' word */
-    _Atomic uint32_t held;   /* set by the parent: the child shall stand still while the program works; a word to wait on */
+    _Atomic uint32_t held;   /* set by the parent: to stand still while the program works; a word to wait on */
     _Atomic uint32_t abort;  /* set by the parent, which may have lost the right to kill the child */
     _Atomic uint64_t released_ns; /* on the monotonic clock: since then the child has no page of the heap; 0: it has */
     uint64_t search_ns;      /* wall time of the child's search */
