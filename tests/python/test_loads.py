@@ -124,7 +124,7 @@ def seconds(seed, *pairs):
             for pair, both in enumerate(pairs) for name, value in zip(("stock", "exuvia"), both)]
 fine = seconds(1, (10, 10), (10, 10), (10, 30))
 assert judged(*fine).word == "same" and judged(*fine).columns["time"].spread == (1, 3)
-both = fine + seconds(2, (10, 12), (10, 13), (20, 20))
+both = fine + seconds(2, (10, 13), (10, 12), (20, 20))
 time_column = judged(*both).columns["time"]
 assert judged(*both).word == "worse" and (time_column.seed, time_column.ratio) == (2, 1.2)
 assert not judged(*seconds(1, (10, 5), (10, 5), (10, 9.5))).columns["time"].clearly_better

@@ -138,7 +138,7 @@ def run(load_name: str, size: int, seed: int, configuration: str) -> dict[str, A
     load = KINDS[load_name].load(size, f"{load_name} {seed}")
     configure(configuration)
     building = meter.Meter(load.waiting)
-    cpu, begin = cpu_seconds(), time.perf_counter()
+    cpu, queued, begin = cpu_seconds(), queued_seconds(), time.perf_counter()
     building.build(load.build())
     loaded(configuration)
     load.ready()
@@ -146,7 +146,7 @@ def run(load_name: str, size: int, seed: int, configuration: str) -> dict[str, A
     result = (forked if load.forks else measure)(load, configuration, building, cpu, begin)
     result.pop("latencies", None)
     return {**result, "built_seconds": built, "longest_building_ms": building.longest_building / 1e6,
-            "queued_seconds": queued_seconds(), "own_peak_mb": own_peak_mb()}
+            "queued_seconds": queued_seconds() - queued, "own_peak_mb": own_peak_mb()}
 
 
 def main() -> None:
