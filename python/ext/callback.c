@@ -256,6 +256,11 @@ bool exvi_callback_is_listed(void)
     return false;
 }
 
+const PyObject *exvi_callback_function(void)
+{
+    return callback.function;
+}
+
 void exvi_callback_forked(void)
 {
     exvi_lander_forked();

@@ -22,6 +22,9 @@ void exvi_callback_forget(void);
 bool exvi_callback_is_installed(void);
 bool exvi_callback_is_listed(void); /* nobody has taken it out of gc.callbacks: then all is CPython's again */
 
+/* Ours in gc.callbacks, borrowed. */
+const PyObject *exvi_callback_function(void);
+
 /* Take a snapshot now, of so many of the lists; `idle`: nobody waits for it. False: one is in flight, inside a
  * collection, or it could not be made. */
 bool exvi_callback_start(int generations, uint64_t deadline_ns, bool idle);

@@ -9,6 +9,7 @@
  */
 #include "log.h"
 
+#include "announce.h"
 #include "append.h"
 #include "record.h"
 
@@ -112,8 +113,10 @@ static int called_back(void *unused)
     (void)unused;
     sink.asked = false;
     exvi_log_write();
-    if (!sink.held)
+    if (!sink.held) {
+        exvi_announce();
         exvi_log_ask();
+    }
     return 0;
 }
 
@@ -129,7 +132,7 @@ static void help(void *unused)
 void exvi_log_ask(void)
 {
     sink.held = false;
-    if (!exvi_record_is_waiting())
+    if (!exvi_record_is_waiting() && !exvi_announce_is_waiting())
         return;
     uint64_t now = exvi_clock_ns();
     if (!sink.asked) {

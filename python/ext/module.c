@@ -5,11 +5,17 @@
  * that the others use is found once, by the first probe, and stays where it is for the interpreter's life. A program
  * that embeds Python may end it and begin another, which imports the module again.
  */
+#include "announce.h"
 #include "arenas.h"
 #include "callback.h"
 #include "log.h"
 #include "free_log.h"
 #include "numbers.h"
+#include "reclaim.h"
+#include "record.h"
+#include "safe_point.h"
+#include "sigterm.h"
+#include "stops.h"
 
 #include "platform.h"
 
@@ -159,6 +165,45 @@ static PyObject *core_forked(PyObject *self, PyObject *unused)
     (void)unused;
     if (exvi_callback_is_installed())
         exvi_callback_forked();
+    exvi_reclaim_forked(); /* from here on a process that answers for itself */
+    exvi_record_forked();
+    exvi_stops_forked();
+    exvi_announce_forked();
+    exvi_safe_point_forget();
+    Py_RETURN_NONE;
+}
+
+/* A young collection by the main thread, soon. False: not installed, or one is asked for already. */
+static PyObject *core_ask_young(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return PyBool_FromLong(exvi_callback_is_installed() && exvi_safe_point_ask(&layout));
+}
+
+/* Whether the program's own callbacks are told of collections in the background. */
+static PyObject *core_announce(PyObject *self, PyObject *on)
+{
+    (void)self;
+    if (!exvi_announce_to(PyObject_IsTrue(on) == 1 && probed ? &layout : NULL, exvi_callback_function()))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_term_watch(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    if (!exvi_sigterm_watch())
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_term_taken(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    exvi_sigterm_taken();
     Py_RETURN_NONE;
 }
 
@@ -216,6 +261,10 @@ static PyMethodDef methods[] = {
     {"in_collection", core_in_collection, METH_NOARGS, NULL},
     {"collects_here", core_collects_here, METH_NOARGS, NULL},
     {"forked", core_forked, METH_NOARGS, NULL},
+    {"ask_young", core_ask_young, METH_NOARGS, NULL},
+    {"announce", core_announce, METH_O, NULL},
+    {"term_watch", core_term_watch, METH_NOARGS, NULL},
+    {"term_taken", core_term_taken, METH_NOARGS, NULL},
     {"stats", exvi_numbers_all, METH_NOARGS, NULL},
     {"log_open", core_log_open, METH_O, NULL},
     {"log_write", core_log_write, METH_NOARGS, NULL},
@@ -232,6 +281,8 @@ static void ended(void)
     asked_at_exit = false;
     exvi_callback_ended();
     exvi_log_forget();
+    exvi_announce_forget();
+    exvi_safe_point_forget();
 }
 
 /* All state is the main interpreter's. From 3.12 on one with a GIL of its own is refused before it gets here. */

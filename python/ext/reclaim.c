@@ -90,6 +90,13 @@ const exvi_reclaim_stats *exvi_reclaim_stats_get(void)
     return &reclaim.stats;
 }
 
+/* What the last clone took is still the best guess for the next. */
+void exvi_reclaim_forked(void)
+{
+    uint64_t clone_ns = reclaim.stats.last_clone_ns, start_ns = reclaim.stats.last_start_ns;
+    reclaim.stats = (exvi_reclaim_stats){.last_clone_ns = clone_ns, .last_start_ns = start_ns};
+}
+
 void exvi_reclaim_count(exvi_fallback why)
 {
     reclaim.stats.fallback[why]++;

@@ -114,6 +114,9 @@ void exvi_reclaim_count(exvi_fallback why);
  * process that was forked meanwhile. */
 void exvi_reclaim_abandon(exvi_fallback why);
 
+/* This process was forked, and what was in flight forgotten: it has had no collection. */
+void exvi_reclaim_forked(void);
+
 /* The interpreter has ended: the same, and no object is touched. */
 void exvi_reclaim_ended(void);
 

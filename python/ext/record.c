@@ -80,6 +80,16 @@ const exvi_record *exvi_record_add(const exvi_record *record)
     return added;
 }
 
+uint64_t exvi_record_made(void)
+{
+    return records.made;
+}
+
+void exvi_record_forked(void)
+{
+    records.made = records.taken = records.lost = 0;
+}
+
 size_t exvi_record_read(exvi_record *copy)
 {
     uint64_t count = records.made < EXVI_RECORDS ? records.made : EXVI_RECORDS;

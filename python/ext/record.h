@@ -62,6 +62,12 @@ const char *exvi_record_kind_name(exvi_record_kind kind);
 /* Adds it and returns it with its number; the end is now. Valid until the next one. */
 const exvi_record *exvi_record_add(const exvi_record *record);
 
+/* How many were made in this process. */
+uint64_t exvi_record_made(void);
+
+/* This process was forked: it has made none, and what waits is its parent's to write. */
+void exvi_record_forked(void);
+
 /* Copies the last ones, at most EXVI_RECORDS, oldest first; returns how many. */
 size_t exvi_record_read(exvi_record *records);
 

@@ -7,7 +7,9 @@ import os
 import time
 import weakref
 
-from exuvia import _core, _log
+from exuvia import _environment, _log
+from exuvia._host import core as _core
+from exuvia._options import LARGEST_BUDGET_MS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 MODES = {"auto": 0, "background": 1, "inline": 2, "stress": 3}
 POLL_SECONDS = 0.001
 OTHERS_SECONDS = 1.0
-LARGEST_BUDGET_MS = 1e6
 FAILED = 3  # of _core.asked()
 
 
@@ -27,6 +28,8 @@ class Unsupported(RuntimeError):
         super().__init__(f"{check}: {text}")
         self.check = check
 
+
+before_uninstall: list[Callable[[], None]] = []  # what stands on an installation and ends with it
 
 _registered = False
 _proven = False
@@ -75,11 +78,14 @@ def _reasons() -> str:
 
 
 def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool = True,
-            log: _log.FilePath | None = None) -> None:
+            log: _log.FilePath | None = None, callbacks: bool = False) -> None:
     """Full collections no longer stop the program. Raises Unsupported, naming the check that failed.
 
     `log` names a file that gets a line of JSON for each full collection, the fields of Collection and the `pid`. It is
     made with mode 0600 or appended to, until uninstall(). OSError: it cannot be written.
+
+    `callbacks`: the program's own gc.callbacks are told of each collection in the background once it is over, as of
+    one of generation 2, at the main thread's next safe point.
     """
     global _proven
     if mode not in MODES:
@@ -87,6 +93,8 @@ def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool =
     if not 0 < pause_budget_ms <= LARGEST_BUDGET_MS:
         raise ValueError(f"pause_budget_ms is above 0 and at most {LARGEST_BUDGET_MS:.0f}, not {pause_budget_ms!r}")
     path = None if log is None else _log.checked(log)
+    if _environment.is_disabled():
+        return
     if is_installed():
         uninstall()
     _verify()
@@ -101,6 +109,7 @@ def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool =
         raise
     _proven = True
     _register()
+    _core.announce(callbacks)
     if huge_pages and not os.environ.get("PYTHONMALLOC"):
         _core.huge_arenas()
 
@@ -115,9 +124,8 @@ def _register() -> None:
 
 def uninstall() -> None:
     """Stock collection again; what is in flight is forgotten."""
-    from exuvia import _timer
-
-    _timer.stop()
+    for stop in before_uninstall:
+        stop()
     _core.uninstall()
     _log.end()
 
@@ -126,21 +134,21 @@ def is_installed() -> bool:
     return _core.is_installed()
 
 
+def is_active() -> bool:
+    """Whether there is something to do: not under EXUVIA_DISABLE=1, where nothing is wrong either."""
+    if not is_installed() and not _environment.is_disabled():
+        raise RuntimeError("exuvia is not installed")
+    return is_installed()
+
+
 def start_collection() -> bool:
     """A full collection in the background, now. False: one is in flight, or no snapshot could be made."""
-    if not is_installed():
-        raise RuntimeError("exuvia is not installed")
-    return _core.start(3)
-
-
-def _never() -> bool:
-    return False
+    return is_active() and _core.start(3)
 
 
 class _Patience:
-    def __init__(self, timeout: float | None, given_up: Callable[[], bool]) -> None:
+    def __init__(self, timeout: float | None) -> None:
         self.deadline = None if timeout is None else time.monotonic() + timeout
-        self.given_up = given_up
         self.others_deadline: float | None = None  # while another thread collects
 
     def is_over(self, another_collects: bool) -> bool:
@@ -149,11 +157,11 @@ class _Patience:
             self.others_deadline = None
         elif self.others_deadline is None:
             self.others_deadline = now + OTHERS_SECONDS
-        return self.given_up() or any(now >= end for end in (self.deadline, self.others_deadline) if end is not None)
+        return any(now >= end for end in (self.deadline, self.others_deadline) if end is not None)
 
 
-def _finish(timeout: float | None, given_up: Callable[[], bool] = _never) -> int | None:
-    patience = _Patience(timeout, given_up)
+def _finish(timeout: float | None) -> int | None:
+    patience = _Patience(timeout)
     state, finished, _ = _core.poll()
     now_finished, found = finished, 0
     while state and now_finished == finished:  # in stress mode the next one begins with the end of this one
@@ -173,7 +181,7 @@ def _finish(timeout: float | None, given_up: Callable[[], bool] = _never) -> int
     how, asked_for = _core.asked()
     if now_finished != finished:
         return found
-    if state or given_up():
+    if state:
         return None
     return gc.collect() if how == FAILED else asked_for
 
@@ -186,18 +194,7 @@ def finish_collection(timeout: float | None = None) -> int | None:
     inside a collection, or where a collection in another thread does not end for a second: a finalizer may be waiting
     for this call. If the search failed, a collection in place takes its part.
     """
-    if not is_installed():
-        raise RuntimeError("exuvia is not installed")
-    return _finish(timeout)
-
-
-def collect_unless(given_up: Callable[[], bool]) -> int:
-    earlier = _finish(None, given_up)  # it does not see what has died since it began
-    if earlier is None:
-        return 0
-    if _core.start(3) or _core.poll()[0] != 0:
-        return earlier + (_finish(None, given_up) or 0)
-    return earlier + gc.collect() if is_installed() and not given_up() else earlier
+    return _finish(timeout) if is_active() else 0
 
 
 def collect() -> int:
@@ -206,6 +203,11 @@ def collect() -> int:
     Returns the number of unreachable objects, those of a collection that was in flight already included; what there is
     of it where finish_collection() would give None.
     """
-    if not is_installed():
-        raise RuntimeError("exuvia is not installed")
-    return collect_unless(_never)
+    if not is_active():
+        return gc.collect()
+    earlier = _finish(None)  # it does not see what has died since it began
+    if earlier is None:
+        return 0
+    if _core.start(3) or _core.poll()[0] != 0:
+        return earlier + (_finish(None) or 0)
+    return earlier + gc.collect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import sys
 
-from exuvia import _core
+from exuvia._host import core as _core
 
 FilePath = str | os.PathLike[str]
 

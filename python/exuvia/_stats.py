@@ -1,7 +1,7 @@
 """What was collected, how long it took and why not, as one frozen value."""
 from __future__ import annotations
 
-from exuvia import _core
+from exuvia._host import core as _core
 from exuvia._frozen import as_dict
 
 TYPE_CHECKING = False
@@ -87,7 +87,7 @@ class Pauses:
 
 @frozen
 class Stats:
-    """Numbers of this process, from its first installation on; a forked one goes on with those of its parent."""
+    """Numbers of this process, from its first installation on; a forked one begins anew."""
 
     started: int
     """Snapshots taken, the trial of an installation included."""
@@ -127,9 +127,19 @@ class Stats:
         return fields
 
 
+_NOTHING: dict[str, Any] = {"int": 0, "float": 0.0, "str": "", "Collection | None": None}
+
+
+def _zeros(names: dict[str, Any]) -> dict[str, Any]:
+    return {name: _NOTHING[kind] for name, kind in names.items() if kind in _NOTHING}
+
+
 def stats() -> Stats:
     """The numbers as they are now; also before an installation and after it. Takes no lock."""
     raw = _core.stats()
+    if not raw:  # there is no collector that could be asked
+        totals = Totals(**_zeros(_Numbers.__annotations__))
+        return Stats(**_zeros(Stats.__annotations__), sum=totals, collections=(), fallbacks={}, pauses={})
     raw["last"] = Collection(**raw["last"]) if raw["completed"] else None
     raw["sum"] = Totals(**{name: raw["sum"][name] for name in _Numbers.__annotations__})
     raw["collections"] = tuple(Collection(**record) for record in raw["collections"])

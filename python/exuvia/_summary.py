@@ -1,9 +1,14 @@
 """What `exuvia run --summary` prints: functions from statistics to tables, drawn plainly or, on a terminal, by rich."""
 from __future__ import annotations
 
+import io
 from typing import NamedTuple, TextIO
 
 from exuvia._stats import Collection, Stats
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import rich.console
 
 MOST_COLLECTIONS = 20
 
@@ -13,6 +18,9 @@ class Table(NamedTuple):
     columns: list[str]
     rows: list[list[str]]
     words: int  # so many columns are words, to the left; the others are numbers, to the right
+
+
+_EMPTY = [Table("exuvia", ["", "count"], [["", ""]], 1)]
 
 
 def milliseconds(ns: float) -> str:
@@ -87,17 +95,37 @@ def needed_width(table: Table) -> int:
     return 1 + sum(3 + max(len(row[place]) for row in cells) for place in range(len(table.columns)))
 
 
+def text(stats: Stats) -> str:
+    return "\n".join(plain(table) for table in tables(stats))
+
+
+def load(file: TextIO | None) -> None:
+    """All that show() will need, so that it loads nothing at the end of the program."""
+    try:
+        if file is not None and file.isatty():
+            import rich.console
+            import rich.table
+
+            _draw(_EMPTY, rich.console.Console(file=io.StringIO(), force_terminal=True, width=200))
+    except ImportError:
+        pass
+
+
 def draw(tables: list[Table], file: TextIO) -> None:
     """By rich on a terminal that is wide enough, plainly elsewhere."""
     try:
         if not file.isatty():
             raise ImportError
         from rich.console import Console
-        from rich.table import Table as RichTable
     except ImportError:
         print("\n".join(plain(table) for table in tables), file=file)
-        return
-    console = Console(file=file)
+    else:
+        _draw(tables, Console(file=file))
+
+
+def _draw(tables: list[Table], console: rich.console.Console) -> None:
+    from rich.table import Table as RichTable
+
     for table in tables:
         drawn = RichTable(title=table.title, title_justify="left", show_header=any(table.columns))
         for place, name in enumerate(table.columns):
@@ -107,7 +135,7 @@ def draw(tables: list[Table], file: TextIO) -> None:
         if needed_width(table) <= console.width:
             console.print(drawn)
         else:
-            print(plain(table), file=file)
+            print(plain(table), file=console.file)
 
 
 def show(stats: Stats, file: TextIO) -> None:

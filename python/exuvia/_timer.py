@@ -1,23 +1,32 @@
 """Collections by time and by idleness: one helper thread, only while it is asked for.
 
+The thread begins searches and sees to it that the program's main thread frees what they find, at its own next safe
+points: no finalizer runs here, and none comes by a timer while gc.disable() is in force. Where that thread sits in one
+long call, what was found waits for its end.
+
 The periods are the module's, and the thread reads them at each step; it ends when `_timer` is another, or none. There
 is no lock: finalizers and signal handlers run between any two lines, and may call these functions. So each change of
 a period is followed by _fit(), which looks until `_timer` fits, whatever others changed meanwhile; and nobody waits
-for the thread without end, for it may be in a finalizer that waits for them.
+for the thread without end.
 """
 from __future__ import annotations
 
 import _thread
+import gc
 import os
 import resource
 import time
 
-from exuvia import _core
+from exuvia import _install
+from exuvia._host import core as _core
 
 IDLE_CPU_SHARE = 0.02
 PATIENCE_SECONDS = 1.0
 LONGEST_STEP = 0.25
 SHORTEST_STEP = 0.01
+SEARCHING, FOUND = 1, 2  # of _core.poll()
+LOOK = 0.005
+WHOLE = 3  # generations
 
 
 class _Timer:
@@ -29,6 +38,8 @@ class _Timer:
         self.ended = _thread.allocate_lock()
         self.ended.acquire()
         self.thread = 0
+        self.brings = False  # a search of ours is up, or what it found is not yet freed
+        self.wait = LOOK
 
     def is_over(self) -> bool:
         return _timer is not self
@@ -40,7 +51,7 @@ class _Timer:
             pass  # it is about to
 
     def wait_for_end(self) -> None:
-        if self.thread != _thread.get_ident():  # it may be asked by a finalizer of what it found itself
+        if self.thread != _thread.get_ident():
             self.ended.acquire(timeout=PATIENCE_SECONDS)
 
     def run(self) -> None:
@@ -55,26 +66,38 @@ class _Timer:
         every, collected = _every, now
         idle, idle_since, idle_collected = _idle, now, False
         while not self.is_over():
-            self.wake.acquire(timeout=_step())
+            brought = self.brings  # the time that takes is not the program's
+            self.wake.acquire(timeout=self._bring_in() or _step())
             before, now = now, time.monotonic()
-            used, cpu = _cpu_seconds() - cpu, _cpu_seconds()
+            used, cpu = 0.0 if brought else _cpu_seconds() - cpu, _cpu_seconds()
             if every != _every:
                 every, collected = _every, now
             if idle != _idle or used > IDLE_CPU_SHARE * (now - before):
                 idle, idle_since, idle_collected = _idle, now, False
-            if every and now - collected >= every:
+            if every and now - collected >= every and self._collect():
                 collected = now
-                self._collect()
             elif idle and not idle_collected and now - idle_since >= idle:
-                idle_collected = True
-                self._collect()
-                cpu = _cpu_seconds()
+                idle_collected = self._collect()
 
-    def _collect(self) -> None:
-        from exuvia import _install
+    def _collect(self) -> bool:
+        """False: a collection is running, in some thread."""
+        if self.is_over() or not gc.isenabled():
+            return True
+        self.brings = _core.start(WHOLE) or _core.poll()[0] != 0
+        return self.brings or not _core.in_collection()
 
-        if not self.is_over():
-            _install.collect_unless(self.is_over)
+    def _bring_in(self) -> float:
+        """How long to wait for the next step of what a search of ours has found; 0: there is none."""
+        state = _core.poll()[0] if self.brings and not self.is_over() else 0
+        if state == SEARCHING:
+            return LOOK
+        if state == FOUND and not gc.isenabled():
+            return _step()
+        if state == FOUND:
+            self.wait = LOOK if _core.ask_young() else min(2 * self.wait, LONGEST_STEP)
+            return self.wait
+        self.brings = False
+        return 0.0
 
 
 def _step() -> float:
@@ -140,9 +163,7 @@ def collect_when_idle(seconds: float) -> None:
 def _checked(seconds: float) -> float:
     if not seconds >= 0:
         raise ValueError(f"seconds must not be negative: {seconds!r}")
-    if seconds and not _core.is_installed():
-        raise RuntimeError("exuvia is not installed")
-    return float(seconds)
+    return float(seconds) if not seconds or _install.is_active() else 0.0
 
 
 def stop() -> None:
@@ -158,4 +179,5 @@ def _forked() -> None:
     _fit()
 
 
+_install.before_uninstall.append(stop)
 os.register_at_fork(after_in_child=_forked)

@@ -1,13 +1,14 @@
-"""exuvia run | doctor | bench: parse the command line, call one module."""
+"""exuvia run | enable | disable | doctor | bench: parse the command line, call one module."""
 from __future__ import annotations
 
 import argparse
 import sys
 from typing import Any, Callable, Iterable
 
+from exuvia import _options
+
 FEWEST_OBJECTS = 1000
 MOST_OBJECTS = 10**10
-WITH_VALUE = {"--mode", "--pause-budget", "--stats", "--log"}
 
 MODES = """modes:
   auto        a heap that is scanned within the pause budget is left to CPython,
@@ -16,19 +17,6 @@ MODES = """modes:
   inline      none is: stock collection, measured
   stress      a snapshot after every collection of generation 1; for tests
 """
-
-
-def _milliseconds(text: str) -> float:
-    from exuvia._install import LARGEST_BUDGET_MS
-
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= LARGEST_BUDGET_MS:
-        raise argparse.ArgumentTypeError(
-            f"a number of milliseconds above 0 and at most {LARGEST_BUDGET_MS:.0f}, like 5 or 2.5, not {text!r}")
-    return value
 
 
 def _objects(text: str) -> int:
@@ -83,13 +71,15 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> a
                                     "[args ...]",
                               description="Run a program as python does; full collections do not stop it.",
                               epilog=MODES, formatter_class=argparse.RawDescriptionHelpFormatter)
-    run.add_argument("--mode", choices=["auto", "background", "inline", "stress"], default="auto",
+    run.add_argument("--mode", choices=_options.MODES, default="auto",
                      help="who does full collections (auto), see below")
-    run.add_argument("--pause-budget", type=_milliseconds, default=5.0, metavar="MS",
+    run.add_argument("--pause-budget", default=5.0, metavar="MS",
                      help="the longest stop wished for, in milliseconds (5)")
     run.add_argument("--summary", action="store_true", help="tables on standard error at exit")
-    run.add_argument("--stats", metavar="FILE", help="all numbers as JSON at exit")
+    run.add_argument("--stats", metavar="FILE", help="all numbers as JSON at exit; %%p in it is the process's number")
     run.add_argument("--log", metavar="FILE", help="a line of JSON for each full collection, appended as it ends")
+    run.add_argument("--callbacks", action="store_true",
+                     help="tell the program's own gc.callbacks of collections in the background, as of generation 2")
     return run
 
 
@@ -157,11 +147,18 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     parser = argparse.ArgumentParser(prog="exuvia", description="Full collections that do not stop the program.",
                                      epilog="exuvia run --help, exuvia bench pause --help and so on: their options")
     parser.add_argument("--version", action="version", version=f"exuvia {exuvia.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | doctor | bench")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run | enable | disable | doctor | bench")
     run = _add_run(commands)
     commands.add_parser("doctor", help="every check of this interpreter and this system",
                         description="Every check of this interpreter and this system: ok, or what is missing and what "
                                     "happens then. Status 1: Exuvia cannot be installed here.")
+    enable = commands.add_parser("enable", help="begin new interpreters with Exuvia where EXUVIA=1",
+                                 description="Put a line into this environment by which each of its new interpreters "
+                                             "begins with Exuvia where EXUVIA=1 is set; elsewhere it does nothing.")
+    enable.add_argument("--start-file", action="store_true",
+                        help="for 3.15 and later a start file as well (PEP 829), instead of the line")
+    commands.add_parser("disable", help="take out what enable put in",
+                        description="Take out what `exuvia enable` put into this environment.")
     bench = commands.add_parser("bench", help="measure")
     kinds = bench.add_subparsers(dest="kind", required=True, metavar="pause | costs | loads")
     _add_pause(kinds)
@@ -185,7 +182,7 @@ def _split_run(arguments: list[str]) -> tuple[list[str], list[str]]:
         if word[:2] in ("-m", "-c"):
             joined = [word[2:]] if len(word) > 2 else []
             return arguments[:at], [word[:2], *joined, *arguments[at + 1:]]
-        at += 2 if word in WITH_VALUE else 1
+        at += 2 if word in _options.VALUES else 1
     return arguments[:at], arguments[at:]
 
 
@@ -193,13 +190,15 @@ def _prepare(parser: argparse.ArgumentParser, words: list[str]) -> Callable[[], 
     from exuvia import run
 
     ours, program = _split_run(words)
-    options, unknown = parser.parse_known_args(ours)
-    if unknown:
-        parser.error(f"no such option: {unknown[0]}; options of the program stand behind it, ours before")
+    if "-h" in ours or "--help" in ours:
+        parser.parse_args(["--help"])
+    try:
+        wanted = _options.parse(ours)
+    except ValueError as error:
+        parser.error(f"{error}; options of the program stand behind it, ours before")
     if not program or program in (["-m"], ["-c"]):
         parser.error("no program: give a script, a folder or zip file with a __main__.py, -m module, -c code or - for "
                      "standard input")
-    wanted = run.Options(options.mode, options.pause_budget, options.summary, options.stats, options.log)
     return run.prepare(program, wanted)
 
 
@@ -214,10 +213,31 @@ def main(arguments: list[str] | None = None) -> None:
             start()
         return
     options = parser.parse_args(words)
+    try:
+        _command(options)
+    except KeyboardInterrupt:
+        _interrupted(options.command)
+
+
+def _interrupted(command: str) -> None:
+    """One line, and an end by the signal, as whoever began us expects."""
+    import os
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    print(f"exuvia {command}: interrupted", file=sys.stderr)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def _command(options: argparse.Namespace) -> None:
     if options.command == "doctor":
         from exuvia import doctor
 
         sys.exit(doctor.main())
+    elif options.command in ("enable", "disable"):
+        from exuvia import enable
+
+        sys.exit(enable.enable(options.start_file) if options.command == "enable" else enable.disable())
     elif options.kind == "costs":
         from exuvia.bench import costs
 

@@ -5,7 +5,8 @@ import os
 import sys
 
 import exuvia
-from exuvia import _core, _install
+from exuvia import _install
+from exuvia._host import core as _core
 
 
 def _huge_pages() -> tuple[bool, str]:

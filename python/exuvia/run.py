@@ -1,93 +1,34 @@
 """Run a program as python would, with Exuvia installed."""
 from __future__ import annotations
 
-import atexit
 import functools
 import io
-import json
 import os
 import runpy
 import sys
 import types
 from importlib.machinery import BuiltinImporter, SourceFileLoader
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
-import exuvia
-from exuvia import _log
+from exuvia import _options, _start
 
 STDIN = "<stdin>"
 
 
-class Options(NamedTuple):
-    mode: str
-    pause_budget_ms: float
-    summary: bool
-    stats: str | None
-    log: str | None
-
-
-def prepare(program: list[str], options: Options) -> Callable[[], object]:
+def prepare(program: list[str], options: _options.Options) -> Callable[[], object]:
     """Install Exuvia and make the program's `__main__`. What comes back runs it, within Frames, and is no function of
     this package: the fewer frames below a program, the more of the recursion limit is its own."""
-    stats_file = _prepare_files(options)
-    if options.summary or stats_file:
-        atexit.register(_report, os.getpid(), options.summary, stats_file)
     try:
-        exuvia.install(options.mode, options.pause_budget_ms)
-    except exuvia.Unsupported as error:
-        print(f"exuvia: {error}; the program runs with stock collection", file=sys.stderr)
+        _start.start(options)
+    except _start.CannotWrite as error:
+        if sys.stderr is not None:
+            print(f"exuvia run: {error}", file=sys.stderr)
+        sys.exit(2)
     if program[0] == "-m":
         return _module(program[1:])
     if program[0] == "-c":
         return _code(_dedented(program[1]), ["-c", *program[2:]], "", None)
     return _script(program)
-
-
-def _prepare_files(options: Options) -> str | None:
-    """Both files are made before the program begins, or it does not; the path of the statistics, whatever the program
-    takes for its folder."""
-    if options.log and options.stats and os.path.realpath(options.log) == os.path.realpath(options.stats):
-        print("exuvia run: --log and --stats name the same file: give two", file=sys.stderr)
-        sys.exit(2)
-    option, name = "--log", options.log
-    try:
-        if name is not None:
-            _log.standing = _log.checked(name)
-        option, name = "--stats", options.stats
-        if name is not None:
-            path = os.path.abspath(name)
-            os.close(_open_new(path))
-            return path
-    except OSError as error:
-        _complain(option, name, error)
-        sys.exit(2)
-    return None
-
-
-def _complain(option: str, name: str | None, error: OSError) -> None:
-    if sys.stderr is not None:
-        print(f"exuvia run: {option} {name}: cannot be written: {error.strerror}", file=sys.stderr)
-
-
-def _open_new(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-
-
-def _report(pid: int, summary: bool, stats_file: str | None) -> None:
-    if os.getpid() != pid:
-        return  # a forked process is not the program that was asked about
-    stats = exuvia.stats()
-    if stats_file:
-        try:
-            with open(_open_new(stats_file), "w", encoding="utf-8") as file:
-                json.dump(stats.as_dict(), file, indent=2)
-                file.write("\n")
-        except OSError as error:
-            _complain("--stats", stats_file, error)
-    if summary and sys.stderr is not None:
-        from exuvia import _summary
-
-        _summary.show(stats, sys.stderr)
 
 
 _command: types.ModuleType | None = None  # the module that started us: kept, or its globals would be cleared
@@ -160,6 +101,18 @@ def _dedented(code: str) -> str:
     return textwrap.dedent(code)
 
 
+def _compiled(source: bytes | str, name: str) -> types.CodeType:
+    """What is no text at all is said of the file too."""
+    try:
+        return compile(source, name, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        if error.filename is None:
+            error.filename, error.lineno = name, 1
+        raise
+    except ValueError as error:
+        raise SyntaxError(str(error), (name, 1, None, None)) from None
+
+
 def _code(source: bytes | str, argv: list[str], folder: str, file: str | None) -> Callable[[], object]:
     name = "<string>"
     sys.argv[:] = argv
@@ -180,7 +133,7 @@ def _code(source: bytes | str, argv: list[str], folder: str, file: str | None) -
     _command = sys.modules["__main__"]
     sys.modules["__main__"] = main
     with Frames():
-        code = compile(source, name, "exec", dont_inherit=True)
+        code = _compiled(source, name)
     return functools.partial(exec, code, main.__dict__)
 
 

@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import stat
+import subprocess
+import time
 import zipfile
 
 import pytest
@@ -211,8 +213,8 @@ gc.get_threshold = lambda: (1, 2, 3)    # as if the fields were elsewhere
     (["bench", "pause", "--configurations", "stock,x"], "'x' is none of stock, exuvia, freeze, disable"),
     (["bench", "pause", "--workload", "x"], "'write', 'read'"),
     (["bench"], "pause | costs"),
-    (["nonsense"], "'run', 'doctor', 'bench'"),
-    ([], "required: run | doctor | bench"),
+    (["nonsense"], "'run', 'doctor', 'enable', 'disable', 'bench'"),
+    ([], "required: run | enable | disable | doctor | bench"),
 ])
 def test_the_console_says_cause_and_cure(python, words, cause):
     done = python.command("-m", "exuvia", *words)
@@ -241,3 +243,30 @@ else:
     assert False
 assert not exuvia.is_installed()
 """, install=False)
+
+
+@pytest.mark.parametrize("content", [b"\x7fELF\0\0\1", b"print(1)\nname = '\xe4'\n", b"\xff\xfe\0\0"])
+def test_what_is_no_source_is_named(python, tmp_path, content):
+    program = tmp_path / "program"
+    program.write_bytes(content)
+    plain, ours = both(python, str(program))
+    assert ours.returncode == plain.returncode == 1
+    assert str(program) in ours.stderr and "SyntaxError" in ours.stderr
+    assert "exuvia" not in ours.stderr.replace(str(tmp_path), "")
+
+
+@pytest.mark.parametrize("words", [["pause"], ["costs"]])
+def test_an_interrupted_benchmark_says_so_in_one_line(python, tmp_path, words):
+    """The Ctrl-C of a terminal goes to the whole group."""
+    begin = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    (tmp_path / "program.py").write_text(begin + "import sys; sys.argv[0] = 'exuvia'\nfrom exuvia.cli import main\n"
+                                         "print('ready', flush=True)\nmain()\n")
+    process = subprocess.Popen([python.executable, "program.py", "bench", *words], cwd=tmp_path, process_group=0,
+                               env={**os.environ, "PYTHONPATH": python.folder}, text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    lines = [line for line in err.splitlines() if "..." not in line]  # what it was about to measure
+    assert (process.returncode, lines) == (-signal.SIGINT, ["exuvia bench: interrupted"])

@@ -45,7 +45,8 @@ sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 
 
 def numbers_of(*words: str) -> list[int]:
-    done = subprocess.run([sys.executable, "-c", *words], stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, "-c", *words], stdout=subprocess.PIPE, text=True,
+                          process_group=0)  # a Ctrl-C is for us, who then end it
     if done.returncode != 0:
         raise SystemExit(f"exuvia bench: a process that was to be measured ended with status {done.returncode}")
     return [int(word) for word in done.stdout.split()]

@@ -37,7 +37,7 @@ def run_one(configuration: str, workload: str, objects: int, requests: int) -> d
         path = os.path.join(folder, "result.json")
         command = [sys.executable, "-m", "exuvia.bench.service", configuration, workload, str(objects),
                    str(requests), str(FULL_COLLECTIONS), path]
-        process = subprocess.Popen(command)
+        process = subprocess.Popen(command, process_group=0)  # a Ctrl-C is for us, who then end it
         ended = threading.Event()
         most = [0]
 
@@ -48,10 +48,14 @@ def run_one(configuration: str, workload: str, objects: int, requests: int) -> d
         watcher = threading.Thread(target=watch)
         if configuration == "exuvia":
             watcher.start()
-        status = process.wait()
-        ended.set()
-        if watcher.ident:
-            watcher.join()
+        try:
+            status = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+            ended.set()
+            if watcher.ident:
+                watcher.join()
         if status != 0:
             raise SystemExit(f"exuvia bench: the service under {configuration} ended with status {status}")
         with open(path, encoding="ascii") as file:

@@ -1,0 +1,33 @@
+"""Whether a new interpreter begins with Exuvia: asked by the line of a .pth file where EXUVIA=1, or by a start file.
+
+It stands beside the package, not within: where the answer is no, no module of the package is loaded. It may be loaded
+and called again and again, in any interpreter, and never raises.
+"""
+import os
+import sys
+
+_asked = False
+
+
+def are_heeded() -> bool:
+    """Whether variables of the environment count here, as for python's own: PYTHONPATH and the like."""
+    return not sys.flags.ignore_environment and os.getuid() == os.geteuid() and os.getgid() == os.getegid()
+
+
+def _is_wished() -> bool:
+    return os.environ.get("EXUVIA") == "1" and os.environ.get("EXUVIA_DISABLE") != "1" and are_heeded()
+
+
+def begin() -> None:
+    """Once in a process."""
+    global _asked
+    if _asked or not _is_wished():
+        return
+    _asked = True
+    try:
+        from exuvia import _switch
+    except Exception as error:
+        if sys.stderr is not None:
+            print(f"exuvia: EXUVIA=1: {error}; stock collection", file=sys.stderr)
+        return
+    _switch.begin()

@@ -1,0 +1,167 @@
+"""Where there is no collector to install into: sub-interpreters, archives, other versions' builds; and forked processes,
+which answer for themselves alone."""
+import os
+import shutil
+import zipfile
+
+import pytest
+
+SUB = """
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+def in_sub(code, isolated=True):
+    try:
+        name = interpreters.create('isolated' if isolated else 'legacy')
+    except (TypeError, ValueError):
+        name = interpreters.create(isolated=isolated)
+    failed = interpreters.run_string(name, code)
+    interpreters.destroy(name)
+    assert failed is None, failed
+"""
+PROGRAM = """
+import exuvia, gc
+try:
+    exuvia.install()
+except exuvia.Unsupported as error:
+    assert error.check == 'interpreter' and 'sub-interpreter' in str(error), error
+else:
+    raise AssertionError('installed')
+assert not exuvia.is_installed()
+for call in exuvia.collect, exuvia.start_collection, exuvia.finish_collection, lambda: exuvia.collect_every(1):
+    try:
+        call()
+    except RuntimeError as error:
+        assert 'not installed' in str(error)
+    else:
+        raise AssertionError(call)
+exuvia.collect_every(0)
+exuvia.uninstall()
+stats = exuvia.stats()
+assert stats.completed == stats.started == 0 and stats.last is None and stats.collections == ()
+assert stats.sum.examined == 0 and stats.as_dict()
+a = []
+a.append(a)
+del a
+assert gc.collect() >= 1
+"""
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+@pytest.mark.parametrize("install", [False, True])
+def test_a_sub_interpreter_is_refused_by_name(python, isolated, install):
+    python.program(SUB + f"in_sub({PROGRAM!r}, {isolated})\nexuvia.install()\nexuvia.collect()", install=install)
+
+
+def test_programs_in_interpreters_run_on(python, tmp_path):
+    if python.version < (3, 14):
+        pytest.skip("InterpreterPoolExecutor is of 3.14")
+    (tmp_path / "work.py").write_text(PROGRAM + "\ndef double(n):\n    return 2 * n\n")
+    (tmp_path / "program.py").write_text("""
+import concurrent.futures, sys, exuvia
+sys.path.insert(0, '.')
+import importlib
+assert exuvia.is_installed()
+def work(n):
+    import work
+    return work.double(n)
+if __name__ == '__main__':
+    with concurrent.futures.InterpreterPoolExecutor(2) as pool:
+        assert list(pool.map(work, range(20))) == [2 * n for n in range(20)]
+    exuvia.collect()
+""")
+    done = python.command("-m", "exuvia", "run", "program.py", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def copied(python, folder):
+    shutil.copytree(python.folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def test_in_an_archive_the_reason_is_said(python, tmp_path):
+    folder = copied(python, tmp_path / "package")
+    with zipfile.ZipFile(tmp_path / "app.pyz", "w") as archive:
+        archive.writestr("__main__.py", "import exuvia")
+        for path in folder.rglob("*.*"):
+            archive.write(path, path.relative_to(folder))
+    done = python.command(str(tmp_path / "app.pyz"), environment={"PYTHONPATH": ""})
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: exuvia cannot run from an archive") and "circular" not in done.stderr
+
+
+def test_without_an_extension_for_this_version_it_is_said_which_are_there(python, tmp_path):
+    folder = copied(python, tmp_path / "package")
+    extension = next((folder / "exuvia").glob("_core.*.so"))
+    extension.rename(extension.with_name("_core.cpython-39-somewhere.so"))
+    done = python.command("-c", "import exuvia", environment={"PYTHONPATH": str(folder)})
+    assert done.returncode == 1
+    assert "no extension module for cpython 3." in done.stderr.splitlines()[-1]
+    assert "_core.cpython-39-somewhere.so" in done.stderr.splitlines()[-1]
+
+
+def test_a_forked_process_answers_for_itself(python):
+    """Counts, sums, records and longest stops begin anew, in the child of a child too; what was learned stays."""
+    python.program("""
+keep = [[i] for i in range(200000)]
+make_cycles(100)
+assert exuvia.collect() >= 200
+gc.collect()
+parent = exuvia.stats()
+assert parent.completed >= 2 and parent.pauses['full'].max_ns > 0 and len(parent.collections) >= 3
+def zero():
+    now = exuvia.stats()
+    assert now.started == now.completed == now.full_collections == now.sum.unreachable == 0, now
+    assert now.young_collections == 0 and now.collections == () and now.last is None, now
+    assert not any(now.fallbacks.values()), now.fallbacks
+    for kind, stops in now.pauses.items():
+        assert stops.count == stops.max_ns == stops.total_ns == sum(stops.buckets) == 0, (kind, stops)
+    assert now.ns_per_object == parent.ns_per_object and now.tracked > 0
+gc.disable()
+def in_child(work):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+            os._exit(0)
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+        os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 0
+def work():
+    zero()
+    references = make_cycles(50, old=False)
+    exuvia.collect()
+    assert dead(references) == 50
+    now = exuvia.stats()
+    assert now.completed == 1 and now.collections[0].number == 1 and now.sum.unreachable >= 100
+in_child(lambda: (zero(), in_child(zero), work(), in_child(zero)))
+exuvia.start_collection()
+in_child(zero)
+exuvia.finish_collection()
+exuvia.uninstall()
+in_child(zero)
+after = exuvia.stats()
+assert after.completed == parent.completed + 1 and after.collections[-2:-1] == parent.collections[-1:]
+""")
+
+
+def test_a_forked_process_has_lines_of_its_own_in_the_log(python, tmp_path):
+    log = tmp_path / "log"
+    python.program(f"""
+import json
+exuvia.install('background', log={str(log)!r})
+exuvia.collect()
+pid = os.fork()
+exuvia.collect()
+exuvia.uninstall()
+if pid == 0:
+    os._exit(0)
+os.waitpid(pid, 0)
+lines = [json.loads(line) for line in open({str(log)!r})]
+assert [line['number'] for line in lines if line['pid'] == pid] == [1], lines
+assert [line['number'] for line in lines if line['pid'] == os.getpid()] == [1, 2, 3], lines
+""", install=False)
