@@ -1,4 +1,4 @@
-"""Every C block of README.md and docs/*.md is built and run.
+"""Every C block of README.md and docs/*.md is built and run; every link in the documents leads somewhere.
 
 How a block is marked decides what is done with it:
     ```c              with a main function: a program, which must end with status 0
@@ -15,6 +15,7 @@ from conftest import SOURCE
 
 FENCE = re.compile(r"^```(.*?)\n(.*?)^```\s*$", re.DOTALL | re.MULTILINE)
 DOCUMENTS = [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def snippets(text):
@@ -63,3 +64,42 @@ def test_snippet(snippet, source, build, run, tmp_path):
 def test_blocks_are_found():
     found = snippets("```c\nint a;\n```\n```c continued\nint b;\n```\n```output\n1\n```\n```sh\nls\n```\n")
     assert found == [{"line": 1, "kind": "", "code": "int a;\nint b;\n", "output": "1\n"}]
+
+
+def prose(text):
+    return FENCE.sub("", text)
+
+
+def anchors(text):
+    """What a link's # may name: each heading in small letters, without punctuation, with - for a space."""
+    titles = re.findall(r"^#+ (.*)$", prose(text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-") for title in titles}
+
+
+def broken_links(path):
+    bad = []
+    for link in LINK.findall(prose(path.read_text())):
+        if re.match(r"https?:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text())):
+            bad.append(link)
+    return bad
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, SOURCE / "CONTRIBUTING.md", SOURCE / "CHANGELOG.md"],
+                         ids=lambda path: path.name)
+def test_links(path):
+    assert broken_links(path) == []
+
+
+def test_broken_links_are_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# A `name`, said\n[a](#a-name-said) [b](#b) [c](page.md) [d](none.md) ![e](none.svg) [f](http://f)\n"
+                    "```\n# b\n[g](none)\n```\n")
+    assert broken_links(page) == ["#b", "none.md", "none.svg"]
+
+
+def test_the_front_page_is_one(source):
+    assert len((source / "README.md").read_text().split()) <= 1200

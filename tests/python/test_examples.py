@@ -1,9 +1,11 @@
 """The example programs in Python print under `exuvia run` what they print under the plain interpreter, and what they must."""
 import pathlib
+import re
 
 import pytest
 
-EXAMPLES = sorted((pathlib.Path(__file__).resolve().parents[2] / "examples/python").glob("*.py"))
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+EXAMPLES = sorted((SOURCE / "examples/python").glob("*.py"))
 MUST_SHOW = {
     "01_counting": ["name a:                    1\n", "    the destructor of thing runs\nnext statement\n"],
     "02_names": ["5\n", "NameError: name 'x' is not defined\n"],
@@ -30,3 +32,9 @@ def test_example(python, example):
     # The counts of a young generation depend on an object more or less of what runs the program.
     if "exuvia" not in example.read_text() and example.stem != "04_thresholds":
         assert run(python, str(example)) == shown
+
+
+def test_the_front_page(python):
+    program, = re.findall(r"^```python\n(.*?)^```$", (SOURCE / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert program.startswith("import exuvia\nexuvia.install()") and program.count("\n") == 4
+    assert re.fullmatch(r"longest stop so far: \d+\.\d ms\n", run(python, "-c", program))
