@@ -360,6 +360,7 @@ typedef enum exv_reason {
     EXV_REASON_CANCELLED,       /**< the heap was freed, or the process forked */
     EXV_REASON_SCAN_MEMORY,     /**< no memory to search in place: not collected */
     EXV_REASON_STALE_CANDIDATE, /**< candidates that were no longer garbage */
+    EXV_REASON_MEMORY_TIGHT,    /**< a search would have come, or came, near a limit of memory */
     EXV_REASONS
 } exv_reason;
 

@@ -64,6 +64,8 @@ static exvi_fallback fallback_of(exv_reason reason)
         return EXVI_FALLBACK_CHILD_LATE;
     case EXV_REASON_CHILD_MEMORY:
         return EXVI_FALLBACK_CHILD_MEMORY;
+    case EXV_REASON_MEMORY_TIGHT:
+        return EXVI_FALLBACK_MEMORY_TIGHT;
     default:
         return EXVI_FALLBACK_CANCELLED;
     }
@@ -182,6 +184,12 @@ static size_t answer_words(size_t expected)
     return 2 * (expected < most ? expected : most) + SPARE_WORDS;
 }
 
+uint64_t exvi_reclaim_clone_ns(void)
+{
+    const exvi_search_plan plan = {.huge_bytes = exvi_arenas_bytes()};
+    return exvi_room_forecast(&reclaim.snapshot.room, &plan).clone_ns;
+}
+
 static bool take_snapshot(const exvi_reclaim_options *options, exvi_fallback *why)
 {
     const exvi_gc_head *permanent = reclaim.layout->permanent;
@@ -193,6 +201,8 @@ static bool take_snapshot(const exvi_reclaim_options *options, exvi_fallback *wh
                                     options->expected};
     reclaim.frozen_next = permanent->next;
     reclaim.frozen_prev = permanent->prev;
+    reclaim.snapshot.plan = (exvi_search_plan){
+        .objects = options->expected, .expected_ns = options->search_ns, .huge_bytes = exvi_arenas_bytes()};
     exvi_arenas_halt();
     exv_status status = exvi_snapshot_start(&reclaim.snapshot, exvi_graph_search, &reclaim.search,
                                             answer_words(options->expected), options->deadline_ns);

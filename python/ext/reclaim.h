@@ -64,6 +64,7 @@ typedef struct exvi_reclaim_options {
     uint64_t deadline_ns;         /* of the child */
     bool idle;                    /* nobody waits for it: the child gets what processors have to spare */
     bool shares;                  /* the child has no processor of its own: it works while somebody waits for it */
+    uint64_t search_ns;           /* how long it will be up, about */
 } exvi_reclaim_options;
 
 void exvi_reclaim_init(const exvi_layout *layout);
@@ -72,6 +73,9 @@ const char *exvi_reclaim_state_name(exvi_reclaim_state state);
 const exvi_reclaim_stats *exvi_reclaim_stats_get(void);
 
 /* Take the snapshot. Not inside a collection but for its end. False: nothing was begun, *why says why. */
+/* How long a clone would stop the program just now, about; looked at anew after some milliseconds. */
+uint64_t exvi_reclaim_clone_ns(void);
+
 bool exvi_reclaim_start(const exvi_reclaim_options *options, exvi_fallback *why);
 
 /* See how the child stands; never waits. True if it failed in this call, with the reason. */

@@ -15,7 +15,6 @@
 #include "early.h"
 
 #include "arenas.h"
-#include "cgroup.h"
 #include "die.h"
 #include "pace.h"
 #include "platform.h"
@@ -35,7 +34,6 @@ static struct {
     const char *failure;        /* why the last one failed */
     exvi_asked asked;           /* for by the program */
     uint64_t asked_unreachable; /* what that found */
-    uint64_t clone_ns;          /* of the last snapshot */
     exvi_backoff backoff;
     exvi_pace pace;
     uint64_t stepped_ns;        /* when generation 2's count went up last */
@@ -98,17 +96,10 @@ static uint64_t old_objects(void)
     return objects > 0 ? (uint64_t)objects : 0;
 }
 
-static bool is_memory_tight(void)
-{
-    exvi_cgroup_state memory;
-    return exvi_cgroup_read(&memory) && memory.limit_bytes > 0 &&
-           (double)memory.used_bytes > 0.9 * (double)memory.limit_bytes;
-}
-
 static bool is_left_to_stock(void)
 {
     return exvi_backoff_is_tired(&turn.backoff) || turn.mode == EXVI_MODE_INLINE ||
-           (turn.mode == EXVI_MODE_AUTO && exvi_pace_is_small(&turn.pace, old_objects(), turn.clone_ns));
+           (turn.mode == EXVI_MODE_AUTO && exvi_pace_is_small(&turn.pace, old_objects(), exvi_reclaim_clone_ns()));
 }
 
 /* --------------------------------------------------------------- snapshots */
@@ -120,20 +111,24 @@ static size_t expected_objects(void)
     return (size_t)old_objects() + (young > 0 ? (size_t)young : 0);
 }
 
+/* Of the child, which may get half of a processor. */
+static uint64_t expected_ns(size_t objects)
+{
+    return (uint64_t)(2 * turn.pace.search_ns * (double)objects);
+}
+
 /* `in_turn`: it stands for a full collection of CPython's, whose counts begin anew. */
-static bool take_snapshot(const exvi_reclaim_options *options, bool in_turn)
+static bool take_snapshot(const exvi_reclaim_options *options, bool in_turn, exvi_fallback *why)
 {
     exvi_due due = due_with(turn.waiting);
-    exvi_fallback why;
     exv_assert(turn.taken_waiting == 0 && turn.taken_count == 0);
-    bool started = exvi_reclaim_start(options, &why);
+    bool started = exvi_reclaim_start(options, why);
     if (!started) {
-        turn.failure = exvi_fallback_name(why);
+        turn.failure = exvi_fallback_name(*why);
         return false;
     }
     exvi_pace_began(&turn.pace, &due, options->expected, exvi_clock_ns());
     turn.whole = options->generations == EXVI_GENERATIONS;
-    turn.clone_ns = exvi_reclaim_stats_get()->last_clone_ns;
     if (in_turn) {
         turn.taken_waiting = turn.waiting;
         turn.taken_count = *turn.layout->count[2];
@@ -172,6 +167,8 @@ static void failed(exvi_fallback why)
     turn.failure = exvi_fallback_name(why);
     put_back();
     exvi_backoff_failed(&turn.backoff);
+    if (why == EXVI_FALLBACK_MEMORY_TIGHT)
+        leave_to_stock(turn.failure);
     asked_ends(EXVI_ASKED_FAILED, 0);
 }
 
@@ -219,8 +216,10 @@ bool exvi_turn_start(int generations, uint64_t deadline_ns, bool idle, uint64_t 
     if (exvi_reclaim_now() != EXVI_RECLAIM_IDLE)
         return false;
     take_waiting();
-    exvi_reclaim_options options = {generations, expected_objects(), deadline_ns, idle, turn.pace.alone};
-    bool started = take_snapshot(&options, generations == EXVI_GENERATIONS);
+    size_t objects = expected_objects();
+    exvi_reclaim_options options = {generations, objects, deadline_ns, idle, turn.pace.alone, expected_ns(objects)};
+    exvi_fallback why;
+    bool started = take_snapshot(&options, generations == EXVI_GENERATIONS, &why);
     *clone_ns = exvi_reclaim_stats_get()->last_start_ns;
     if (generations == EXVI_GENERATIONS)
         turn.asked = started ? EXVI_ASKED_UNDER_WAY : EXVI_ASKED_NOT;
@@ -230,16 +229,17 @@ bool exvi_turn_start(int generations, uint64_t deadline_ns, bool idle, uint64_t 
 /* True: an attempt was made. */
 static bool collect_full(bool in_turn)
 {
-    exvi_reclaim_options options = {EXVI_GENERATIONS, expected_objects(), EXVI_DEADLINE_NS, false, turn.pace.alone};
+    size_t objects = expected_objects();
+    exvi_reclaim_options options = {
+        EXVI_GENERATIONS, objects, EXVI_DEADLINE_NS, false, turn.pace.alone, expected_ns(objects)};
+    exvi_fallback why;
     if (exvi_backoff_passes(&turn.backoff))
         return false;
-    if (is_memory_tight()) {
-        exvi_reclaim_count(EXVI_FALLBACK_MEMORY_TIGHT);
-        leave_to_stock(exvi_fallback_name(EXVI_FALLBACK_MEMORY_TIGHT));
-        return false;
-    }
-    if (!take_snapshot(&options, in_turn))
-        exvi_backoff_failed(&turn.backoff);
+    if (take_snapshot(&options, in_turn, &why))
+        return true;
+    exvi_backoff_failed(&turn.backoff);
+    if (why == EXVI_FALLBACK_MEMORY_TIGHT) /* what is left is the shortest stop: now, and in place */
+        leave_to_stock(turn.failure);
     return true;
 }
 

@@ -199,35 +199,47 @@ static uint64_t read_group_number(char *path, size_t length, const char *name)
     return name && read_group_file(path, length, name, text, sizeof text) ? exvi_number_parse(text) : UINT64_MAX;
 }
 
+uint64_t exvi_cgroup_stat(const char *path, const char *key)
+{
+    exvi_lines in;
+    uint64_t number = UINT64_MAX;
+    size_t size = strlen(key);
+    if (!exvi_lines_open(&in, path))
+        return UINT64_MAX;
+    for (char *line = exvi_lines_next(&in); line && number == UINT64_MAX; line = exvi_lines_next(&in)) {
+        if (strlen(line) > size && memcmp(line, key, size) == 0)
+            number = exvi_number_parse(line + size);
+    }
+    exvi_lines_close(&in);
+    return number;
+}
+
 /* File pages that the system drops when it needs memory. */
 static uint64_t read_droppable(char *path, size_t length, const char *key)
 {
-    exvi_lines in;
-    uint64_t bytes = 0;
     copy_text(path + length, PATH_ROOM - length, "/memory.stat");
-    bool opened = exvi_lines_open(&in, path);
+    uint64_t bytes = exvi_cgroup_stat(path, key);
     path[length] = '\0';
-    if (!opened)
-        return 0;
-    for (char *line = exvi_lines_next(&in); line && bytes == 0; line = exvi_lines_next(&in)) {
-        if (strncmp(line, key, strlen(key)) == 0)
-            bytes = exvi_number_parse(line + strlen(key));
-    }
-    exvi_lines_close(&in);
-    return bytes;
+    return bytes == UINT64_MAX ? 0 : bytes;
+}
+
+static uint64_t read_limit(const group_files *files, char *path, size_t length)
+{
+    const uint64_t no_limit = (uint64_t)1 << 62; /* version 1 says so with a number near 2^63 */
+    uint64_t limit = read_group_number(path, length, files->limits[0]);
+    uint64_t soft = read_group_number(path, length, files->limits[1]);
+    limit = soft < limit ? soft : limit;
+    return limit >= no_limit ? UINT64_MAX : limit;
 }
 
 /* One group: take its numbers if it leaves less room than those seen so far. False: it has none. */
 static bool consider_group(const group_files *files, char *path, size_t length, exvi_cgroup_state *state)
 {
-    const uint64_t no_limit = (uint64_t)1 << 62; /* version 1 says so with a number near 2^63 */
     uint64_t used = read_group_number(path, length, files->used);
-    uint64_t limit = read_group_number(path, length, files->limits[0]);
-    uint64_t soft = read_group_number(path, length, files->limits[1]);
-    limit = soft < limit ? soft : limit;
+    uint64_t limit = read_limit(files, path, length);
     if (used == UINT64_MAX)
         return false;
-    if (limit >= no_limit) {
+    if (limit == UINT64_MAX) {
         if (state->limit_bytes == 0 && state->used_bytes == 0)
             state->used_bytes = used;
         return true;
@@ -245,17 +257,36 @@ static bool consider_group(const group_files *files, char *path, size_t length, 
     return true;
 }
 
+/* The path of the process's group into `path`; `top` is the length of its part above the mount point. */
+static bool find_group(group_tree *tree, char *path, size_t *top)
+{
+    if (!get_tree(tree))
+        return false;
+    copy_text(path, PATH_ROOM, system_root);
+    copy_text(path + strlen(path), PATH_ROOM / 4, tree->point);
+    *top = strlen(path);
+    own_group(tree, path + *top, PATH_ROOM - *top - FILE_ROOM);
+    return true;
+}
+
+/* Cut to the parent group's path; the length of that. */
+static size_t go_up(char *path, size_t length, size_t top)
+{
+    do
+        length--;
+    while (length > top && path[length] != '/');
+    path[length] = '\0';
+    return length;
+}
+
 bool exvi_cgroup_read(exvi_cgroup_state *state)
 {
     group_tree tree;
     char path[PATH_ROOM], text[256];
+    size_t top;
     *state = (exvi_cgroup_state){0};
-    if (!get_tree(&tree))
+    if (!find_group(&tree, path, &top))
         return false;
-    copy_text(path, sizeof path, system_root);
-    copy_text(path + strlen(path), sizeof path / 4, tree.point);
-    size_t top = strlen(path);
-    own_group(&tree, path + top, sizeof path - top - FILE_ROOM);
     size_t length = strlen(path);
 
     if (read_group_file(path, length, "memory.pressure", text, sizeof text)) {
@@ -264,11 +295,38 @@ bool exvi_cgroup_read(exvi_cgroup_state *state)
     }
     bool known = consider_group(tree.files, path, length, state);
     while (length > top) {
-        do
-            length--;
-        while (length > top && path[length] != '/');
-        path[length] = '\0';
+        length = go_up(path, length, top);
         known |= consider_group(tree.files, path, length, state);
     }
     return known;
+}
+
+static void put_path(char *to, size_t room, const char *group, const char *name)
+{
+    size_t length = strlen(group);
+    if (!copy_text(to, room - FILE_ROOM, group))
+        return;
+    to[length] = '/';
+    copy_text(to + length + 1, room - length - 1, name);
+}
+
+size_t exvi_cgroup_levels(exvi_cgroup_level *levels, size_t room)
+{
+    group_tree tree;
+    char path[PATH_ROOM];
+    size_t top, count = 0;
+    if (!find_group(&tree, path, &top))
+        return 0;
+    for (size_t length = strlen(path); count < room; length = go_up(path, length, top)) {
+        uint64_t limit = read_limit(tree.files, path, length);
+        if (limit != UINT64_MAX) {
+            exvi_cgroup_level *level = &levels[count++];
+            *level = (exvi_cgroup_level){.limit_bytes = limit, .droppable = tree.files->stat_key};
+            put_path(level->used, sizeof level->used, path, tree.files->used);
+            put_path(level->stat, sizeof level->stat, path, "memory.stat");
+        }
+        if (length <= top)
+            break;
+    }
+    return count;
 }

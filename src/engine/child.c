@@ -32,7 +32,8 @@
 #define SYS_close_range 436 /* the same number on every architecture */
 #endif
 #define CLOSE_RANGE_OWN_TABLE 2u /* CLOSE_RANGE_UNSHARE, which older headers lack */
-#define LOOK_NS 100000000
+#define LOOK_NS 10000000
+enum { LOOKS_FOR_PARENT = 10 }; /* every so many looks, one at the parent */
 
 static uint64_t bit_of(int signal)
 {
@@ -193,12 +194,17 @@ static long read_parent_page(const void *page, uint64_t *entry)
     return EXVI_RAW(SYS_pread64, parent_pages, entry, sizeof *entry, at);
 }
 
-static void look_at_parent(int number)
+static void (*look_around)(void);
+
+static void look(int number)
 {
+    static unsigned looks;
     uint64_t entry;
     (void)number;
-    if (read_parent_page(NULL, &entry) == 0)
+    if (++looks % LOOKS_FOR_PARENT == 0 && parent_pages >= 0 && read_parent_page(NULL, &entry) == 0)
         exvi_child_exit(0);
+    if (look_around)
+        look_around();
 }
 
 /* Decimal, behind `before`; returns the end. */
@@ -253,19 +259,20 @@ static bool set_handler(int number, void (*handler)(int))
 #endif
 }
 
-void exvi_child_watch_parent(const void *shared)
+void exvi_child_watch(const void *shared, void (*look_too)(void))
 {
     uint64_t entry;
     parent_pages = open_parent_pages();
-    if (parent_pages < 0)
-        return;
-    if (read_parent_page(shared, &entry) != sizeof entry || !is_present(entry))
+    look_around = has_own_table ? look_too : NULL; /* it may open files */
+    if (parent_pages >= 0 && (read_parent_page(shared, &entry) != sizeof entry || !is_present(entry)))
         exvi_child_exit(0); /* this is the memory of the parent's next program */
+    if (parent_pages < 0 && !look_around)
+        return;
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGVTALRM};
     struct itimerspec period = {.it_value.tv_nsec = LOOK_NS, .it_interval.tv_nsec = LOOK_NS};
     int timer;
     uint64_t looking = bit_of(SIGVTALRM);
-    if (!set_handler(SIGVTALRM, look_at_parent) || EXVI_RAW(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer) != 0)
+    if (!set_handler(SIGVTALRM, look) || EXVI_RAW(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer) != 0)
         return;
     EXVI_RAW(SYS_timer_settime, timer, 0, &period, NULL);
     EXVI_RAW(SYS_rt_sigprocmask, SIG_UNBLOCK, &looking, NULL, sizeof looking);
@@ -326,9 +333,9 @@ void exvi_child_yield(void)
 {
 }
 
-void exvi_child_watch_parent(const void *shared)
+void exvi_child_watch(const void *shared, void (*look)(void))
 {
-    (void)shared;
+    (void)shared, (void)look;
 }
 
 void exvi_child_exit(int status)

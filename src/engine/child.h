@@ -25,10 +25,11 @@ void exvi_child_settle(const char *name, uint64_t deadline_ns);
 /* In the child: whoever else wants the processor comes first. */
 void exvi_child_yield(void);
 
-/* In the child, settled: to look around ten times a second, whatever its code does just then. It ends with the parent's
- * memory, which goes when the parent ends or replaces itself with exec; `shared` is memory that the parent has written
- * to just before. Where /proc does not show the parent's page table that goes unseen. */
-void exvi_child_watch_parent(const void *shared);
+/* In the child, settled: to look around again and again, whatever its code does just then: from a signal handler, so
+ * `look` makes raw system calls and leaves by exvi_child_exit(), or returns. The child ends with the parent's memory,
+ * which goes when the parent ends or replaces itself with exec; `shared` is memory that the parent has written to just
+ * before. Where /proc does not show the parent's page table that goes unseen. */
+void exvi_child_watch(const void *shared, void (*look)(void));
 _Noreturn void exvi_child_exit(int status);
 
 /* True once the child has ended and is reaped; *status as from waitpid(), or -1 when there is no such child of this

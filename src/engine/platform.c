@@ -413,13 +413,34 @@ void exvi_worker_wait(exvi_worker *worker)
 
 /* ---- what is resident ---- */
 
+static bool read_usage(struct rusage *usage)
+{
+#if EXVI_LINUX
+    return EXVI_RAW(SYS_getrusage, RUSAGE_SELF, usage) == 0;
+#else
+    return getrusage(RUSAGE_SELF, usage) == 0;
+#endif
+}
+
+uint64_t exvi_page_faults(void)
+{
+    struct rusage usage;
+    return read_usage(&usage) ? (uint64_t)usage.ru_minflt : 0;
+}
+
 uint64_t exvi_peak_bytes(void)
 {
     struct rusage usage;
+    return read_usage(&usage) ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+uint64_t exvi_address_limit(void)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
 #if EXVI_LINUX
-    bool known = EXVI_RAW(SYS_getrusage, RUSAGE_SELF, &usage) == 0;
+    EXVI_RAW(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit);
 #else
-    bool known = getrusage(RUSAGE_SELF, &usage) == 0;
+    getrlimit(RLIMIT_AS, &limit);
 #endif
-    return known ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+    return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : (uint64_t)limit.rlim_cur;
 }

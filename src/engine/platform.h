@@ -81,6 +81,8 @@ void exvi_random(void *buffer, size_t size);         /* at most 256 bytes that n
 void exvi_wait_word(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns);
 void exvi_wake_word(_Atomic uint32_t *word);
 
+uint64_t exvi_page_faults(void);   /* so far, of this process, that needed no reading */
+uint64_t exvi_address_limit(void); /* the most that the process may map; UINT64_MAX: no limit */
 uint64_t exvi_peak_bytes(void); /* the most that was resident; starts anew in a snapshot child */
 
 /* For a snapshot child, at its beginning: from now on nothing here enters a function of the C library. The parent's

@@ -40,11 +40,24 @@ static exvi_answer_state run_search(exvi_answer *answer, exvi_search_fn *search,
     return state_of[end];
 }
 
+static exvi_answer *watched_answer;
+
+static void look_at_memory(void)
+{
+    uint32_t none = EXVI_ANSWER_NONE;
+    if (!exvi_room_is_tight() ||
+        !atomic_compare_exchange_strong(&watched_answer->state, &none, EXVI_ANSWER_TIGHT))
+        return;
+    exvi_wake_word(&watched_answer->state);
+    exvi_child_exit(0);
+}
+
 static _Noreturn void live_as_child(exvi_answer *answer, exvi_search_fn *search, void *arg)
 {
     uint64_t now = exvi_clock_ns();
     exvi_child_settle("exuvia-search", answer->deadline_ns > now ? answer->deadline_ns - now : 0);
-    exvi_child_watch_parent(answer);
+    watched_answer = answer;
+    exvi_child_watch(answer, look_at_memory);
     exvi_answer_state state = run_search(answer, search, arg);
     atomic_store_explicit(&answer->state, state, memory_order_release);
     exvi_wake_word(&answer->state);
@@ -154,8 +167,14 @@ exv_status exvi_snapshot_start(exvi_snapshot *snapshot, exvi_search_fn *search, 
     exvi_flight flight = exvi_snapshot_poll(snapshot);
     if (flight == EXVI_FLIGHT_RUNNING || flight == EXVI_FLIGHT_ANSWERED)
         return EXV_BUSY;
-    *snapshot = (exvi_snapshot){.owner = exvi_own_pid(), .started_ns = exvi_clock_ns()};
+    *snapshot = (exvi_snapshot){
+        .owner = exvi_own_pid(), .started_ns = exvi_clock_ns(), .plan = snapshot->plan, .room = snapshot->room};
     snapshot->deadline_ns = add_ns(snapshot->started_ns, deadline_ns);
+    snapshot->forecast = exvi_room_forecast(&snapshot->room, &snapshot->plan);
+    if (!exvi_room_allows(&snapshot->room, &snapshot->forecast, &snapshot->limit)) {
+        snapshot->reason = EXV_REASON_MEMORY_TIGHT;
+        return EXV_UNSUPPORTED;
+    }
     if (!make_answer(snapshot, room)) {
         snapshot->reason = EXV_REASON_NO_SHARED;
         return EXV_UNSUPPORTED;
@@ -171,6 +190,7 @@ exv_status exvi_snapshot_start(exvi_snapshot *snapshot, exvi_search_fn *search, 
         snapshot->reason = EXV_REASON_CLONE_REFUSED;
         return EXV_UNSUPPORTED;
     }
+    exvi_room_began(&snapshot->room, snapshot->clone_ns);
     snapshot->pid = pid;
     snapshot->flight = EXVI_FLIGHT_RUNNING;
     return EXV_OK;
@@ -205,9 +225,13 @@ static void land(exvi_snapshot *snapshot, int status)
 {
     const exvi_answer *answer = snapshot->answer;
     uint32_t state = atomic_load_explicit(&snapshot->answer->state, memory_order_acquire);
+    bool whole = state == EXVI_ANSWER_DONE;
     snapshot->pid = 0;
-    if (state == EXVI_ANSWER_DONE && answer->count <= answer_room(snapshot->answer_size))
+    exvi_room_ended(&snapshot->room, whole ? snapshot->plan.objects : 0, whole ? answer->resident_bytes : 0);
+    if (whole && answer->count <= answer_room(snapshot->answer_size))
         snapshot->flight = EXVI_FLIGHT_ANSWERED;
+    else if (state == EXVI_ANSWER_TIGHT)
+        fail(snapshot, EXV_REASON_MEMORY_TIGHT);
     else if (state == EXVI_ANSWER_MEMORY)
         fail(snapshot, EXV_REASON_CHILD_MEMORY);
     else if (state == EXVI_ANSWER_STOPPED || exvi_status_is_timeout(status) ||

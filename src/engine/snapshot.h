@@ -20,13 +20,16 @@
 
 #include "exuvia.h"
 
+#include "room.h"
+
 #include <stdatomic.h>
 
 typedef enum exvi_answer_state {
     EXVI_ANSWER_NONE, /* the child is searching, or has ended without an answer */
     EXVI_ANSWER_DONE,
     EXVI_ANSWER_MEMORY,
-    EXVI_ANSWER_STOPPED
+    EXVI_ANSWER_STOPPED,
+    EXVI_ANSWER_TIGHT /* it ended itself: a limit of memory was near */
 } exvi_answer_state;
 
 /* In shared memory. What the child writes is its own until it stores `state` (release); from then on it writes nothing,
@@ -72,11 +75,16 @@ typedef struct exvi_snapshot {
     uint64_t clone_ns;   /* how long the parent stopped for the clone */
     uint64_t started_ns;
     uint64_t deadline_ns; /* on the monotonic clock */
+    exvi_search_plan plan; /* what its user knows beforehand, set before a start */
+    exvi_room room;        /* what was learned: stays from start to start */
+    exvi_forecast forecast;
+    const char *limit;     /* that the last forecast does not fit under */
 } exvi_snapshot;
 
 /* Clone and search; `deadline_ns` from now. `room` is the largest answer in words (address space, resident only as
  * written). EXV_BUSY in flight or with an answer that was not ended; EXV_UNSUPPORTED: no child, snapshot->reason says
- * why. `snapshot` is zeroed before its first use. */
+ * why, EXV_REASON_MEMORY_TIGHT if the forecast does not fit under a limit of memory. `snapshot` is zeroed before its
+ * first use. */
 exv_status exvi_snapshot_start(exvi_snapshot *snapshot, exvi_search_fn *search, void *arg, size_t room,
                                uint64_t deadline_ns);
 

@@ -45,6 +45,7 @@ const char *exv_reason_name(exv_reason reason)
         [EXV_REASON_CANCELLED] = "cancelled",
         [EXV_REASON_SCAN_MEMORY] = "no memory to search",
         [EXV_REASON_STALE_CANDIDATE] = "stale candidate",
+        [EXV_REASON_MEMORY_TIGHT] = "memory tight",
     };
     return (unsigned)reason < EXV_REASONS ? names[reason] : "unknown";
 }

@@ -12,6 +12,7 @@
 #include "telemetry.h"
 #include "error.h"
 
+enum { SEARCH_NS = 100 }; /* an object, about */
 #ifdef EXVI_STRESS
 enum { LEAST_BATCH = 1 };
 #else
@@ -81,6 +82,7 @@ exv_status exvi_background_start(exv_heap *heap)
     uint64_t start = exvi_clock_ns();
     exvi_collapser_halt(&heap->blocks.regions.collapser);
     size_t room = exvi_generation_size(heap, EXVI_OLDEST);
+    flight->snapshot.plan = (exvi_search_plan){.objects = room, .expected_ns = room * SEARCH_NS};
     exv_status status = exvi_snapshot_start(&flight->snapshot, search_in_child, heap, room,
                                             heap->schedule.policy.deadline_ns);
     flight->record.clone_ns = flight->snapshot.clone_ns;

@@ -1,0 +1,65 @@
+/*
+ * room: how much memory may still be added before somebody is killed for it, and how much a search will add.
+ *
+ * A search beside the program costs memory that a collection in place does not: page tables, a copy of each page that
+ * is written meanwhile, what dies meanwhile, and what the child itself needs. Before each clone the parent asks whether
+ * that fits; while it runs, the child looks again and again, and ends itself before a limit is reached. So the system's
+ * killer never has a reason to come, which may take the program and not the child, or both.
+ *
+ * Limits are those of the control group and of each group above it, of the machine's free memory, and RLIMIT_AS.
+ *
+ * Invariant: an estimate that is wrong costs a search, never the program: the child's own look is by what is there.
+ */
+#ifndef EXVI_ROOM_H
+#define EXVI_ROOM_H
+
+#include "cgroup.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a search will add, at most, and how long the clone will stop the program. */
+typedef struct exvi_forecast {
+    uint64_t page_table_bytes; /* of all private memory, not the heap's alone */
+    uint64_t written_bytes;    /* pages that the program writes while the child has them, too */
+    uint64_t waiting_bytes;    /* dead objects that wait for the answer */
+    uint64_t search_bytes;     /* the child's own, its answer included */
+    uint64_t clone_ns;
+} exvi_forecast;
+
+/* What the one who wants to search knows. Zero: unknown. */
+typedef struct exvi_search_plan {
+    uint64_t objects;       /* to search */
+    uint64_t expected_ns;   /* how long the child will be up */
+    uint64_t waiting_bytes; /* what may die meanwhile */
+    uint64_t huge_bytes;    /* of the process's memory, known to be in huge pages */
+} exvi_search_plan;
+
+/* Learned from search to search. One for each process that searches; zeroed at first. */
+typedef struct exvi_room {
+    double written_per_s;    /* bytes of pages copied */
+    double bytes_per_object; /* of the child's own memory */
+    double clone_share;      /* of a clone's real time to the forecast one */
+    uint64_t started_ns, started_faults, forecast_clone_ns;
+    uint64_t looked_ns;      /* when the memory was looked at last, */
+    uint64_t private_bytes, table_bytes, mapped_bytes; /* and what it was */
+    bool all_huge;           /* the system makes huge pages of all memory that it can */
+} exvi_room;
+
+exvi_forecast exvi_room_forecast(exvi_room *room, const exvi_search_plan *plan);
+
+/* Does that fit? *why names the limit that it does not fit under: "control group", "free memory", "address space". */
+bool exvi_room_allows(exvi_room *room, const exvi_forecast *forecast, const char **why);
+
+/* A clone was made, and took so long; the search has ended, and its child had so much memory of its own. */
+void exvi_room_began(exvi_room *room, uint64_t clone_ns);
+void exvi_room_ended(exvi_room *room, uint64_t objects, uint64_t child_bytes);
+
+/* In the child: end now? It may be asked in a signal handler, and makes raw system calls only. It keeps some files
+ * open, those that the parent found when it last asked exvi_room_allows(). */
+bool exvi_room_is_tight(void);
+
+/* Bytes that may still be added under the tightest limit, and which; UINT64_MAX: there is none that is known. */
+uint64_t exvi_room_bytes(const char **of_what);
+
+#endif
