@@ -141,6 +141,14 @@ def test_policy_and_telemetry_do_not_reach_into_objects(build):
     assert reached == []
 
 
+def test_files_that_comments_name_exist():
+    there = {path.name for path in own_files()} | {"program.c"}  # a reader's own
+    told = [*SOURCES, *sorted((SOURCE / "python/ext").glob("*.[ch]")), *sorted((SOURCE / "docs").glob("*.md"))]
+    missing = [(path.name, name) for path in told
+               for name in re.findall(r"(?<![\w/<.])([a-z_0-9]+\.[ch])\b(?!>)", path.read_text()) if name not in there]
+    assert missing == []
+
+
 def test_no_path_of_a_machine():
     pattern = re.compile(rb"/(?:home|root|work|Users)/\w")
     bad = [str(path.relative_to(SOURCE)) for path in own_files()

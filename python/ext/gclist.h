@@ -7,7 +7,7 @@
  *     prev   the previous header, with two flags: 1 finalized, 2 being collected (then it holds a count instead)
  *
  * The list's head is such a pair without an object. Nothing here knows where the heads are (layout.h does), and
- * nothing here decides which objects to move (flight.h does). All of it needs the GIL, or runs in a snapshot child.
+ * nothing here decides which objects to move (reclaim.h does). All of it needs the GIL, or runs in a snapshot child.
  */
 #ifndef EXVI_GCLIST_H
 #define EXVI_GCLIST_H

@@ -6,6 +6,7 @@
 #include "gc.h"
 #include "object.h"
 #include "platform.h"
+#include "value.h"
 
 #include <stdio.h>
 #include <string.h>

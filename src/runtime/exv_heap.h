@@ -30,7 +30,7 @@
 #include "generation.h"
 #include "policy.h"
 #include "use.h"
-#include "value.h"
+#include "values.h"
 #include "weakref.h"
 
 struct exv_heap {

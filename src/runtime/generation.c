@@ -4,7 +4,7 @@
  * The bit of an object is found from its page and the index of its block. Pages with young bits are on the list
  * blocks->young; the list is rebuilt by each promotion, and pages that allocation is going on in stay on it.
  */
-#include "object.h"
+#include "header.h"
 
 #include <string.h>
 

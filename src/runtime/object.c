@@ -1,5 +1,5 @@
 /*
- * object: counting and death. See object.h for the layout.
+ * object: counting and death. See header.h for the layout.
  *
  * Death, in this order: finalizer (may resurrect), weak references, references, destroy, block. Deaths nest when one
  * object held the last reference to another; beyond DEPTH_LIMIT they are put off on a list, finalizer and all, so a

@@ -92,3 +92,27 @@ match stats.pauses['all']:
     case exuvia.Pauses(count, total):
         assert (count, total) == (mine.count, mine.total_ns)
 """)
+
+
+def test_frozen_when_a_part_is_freed(python):
+    """The candidates that are left stand in the permanent list then: to bring them would thaw them."""
+    python.program("""
+exuvia.install('background', pause_budget_ms=0.2)
+gc.disable()
+references = make_cycles(20_000)
+before = exuvia.stats().completed
+assert exuvia.start_collection()
+assert wait_for_answer() == 2
+while exuvia.stats().completed == before:         # until all candidates stand in ranges
+    gc.collect(1)
+gc.freeze()
+gone = dead(references)
+assert gone < 20_000
+for _ in range(5):
+    gc.collect(1)
+assert dead(references) == gone, (dead(references), gone)
+assert fallbacks().get('frozen') == 1, fallbacks()
+gc.unfreeze()
+exuvia.collect()
+assert dead(references) == 20_000
+""", install=False)
