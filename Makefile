@@ -9,7 +9,8 @@ PYTHON = $(if $(wildcard /usr/bin/python3),/usr/bin/python3,python3)
 
 help:
 	@echo 'make demo                  install what is missing, build, run the example programs'
-	@echo 'make test                  install what is missing, build, run all tests'
+	@echo 'make test                  install what is missing, build, test the library, and the collector on this Python'
+	@echo 'make test-all              the same on each interpreter of the machine'
 	@echo 'make test-cpython          the tests of CPython itself, both ways, on each interpreter [ARGS: --resume, modules]'
 	@echo 'make test-matrix           the same and ours on the interpreters of Debian testing, in a root of their own'
 	@echo 'make test-programs         programs from PyPI with their own tests, plain and under Exuvia [ARGS: names]'
@@ -35,6 +36,15 @@ demo:
 
 test:
 	@tools/setup build test python
+	@$(PYTHON) tools/test.py --expect 1 $(BUILD)/main
+	@tools/configure $(BUILD)/main -Dtests=enabled
+	@ninja -C $(BUILD)/main all
+	@EXUVIA_INTERPRETERS=$$($(PYTHON) tools/interpreters.py build $(BUILD)/main $(BUILD)/python $(PYTHON)) \
+		$(PYTHON) tools/test.py $(BUILD)/main
+
+test-all:
+	@tools/setup build test python
+	@$(PYTHON) tools/test.py --expect $$($(PYTHON) tools/interpreters.py list | wc -l) $(BUILD)/main
 	@tools/configure $(BUILD)/main -Dtests=enabled
 	@ninja -C $(BUILD)/main all
 	@EXUVIA_INTERPRETERS=$$($(PYTHON) tools/interpreters.py build $(BUILD)/main $(BUILD)/python) \
@@ -123,4 +133,4 @@ install:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: help demo test test-cpython test-matrix test-programs test-page bench-pyperformance bench-loads soak stress sanitize valgrind fuzz bench docs install clean
+.PHONY: help demo test test-all test-cpython test-matrix test-programs test-page bench-pyperformance bench-loads soak stress sanitize valgrind fuzz bench docs install clean

@@ -91,6 +91,12 @@ def test_every_source_is_built():
     assert sorted((path.parent.name, path.stem) for path in SOURCES if path.suffix == ".c") == sorted(listed)
 
 
+def test_every_test_under_cpython_is_run():
+    told = re.search(r"^long = (.*?)^foreach", (SOURCE / "tests/meson.build").read_text(), re.DOTALL | re.MULTILINE)
+    names = re.findall(r"'(\w+)'", told.group(1))
+    assert sorted(names) == sorted(path.stem[5:] for path in (SOURCE / "tests/python").glob("test_*.py"))
+
+
 def test_the_design_names_the_same_layers():
     rows = re.findall(r"^\| `(\w+)` \| (`.*?`) \|", (SOURCE / "docs/design.md").read_text(), re.MULTILINE)
     told = {layer: re.findall(r"`(\w+)`", names) for layer, names in rows if layer in layers()}

@@ -143,7 +143,7 @@ def main():
         print("\n".join(compile_objects(sys.argv[2], VARIANTS[variant][1], sys.argv[3])))
         return
     pairs = []
-    paths = sys.argv[4:] or candidates()
+    paths = [shutil.which(path) or path for path in sys.argv[4:]] or candidates()
     names = folder_names(paths)
     for path in paths:
         reason, version, suffix, include = describe(path)

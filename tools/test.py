@@ -3,6 +3,7 @@
 
     tools/test.py FOLDER [--label NAME] [--suite NAME]... [--setup NAME] [TEST]...
     tools/test.py --sum TALLY
+    tools/test.py --expect INTERPRETERS FOLDER     says how long all will take, with so many interpreters, and what it is
 
 Meson counts test programs; this counts the cases in them: TAP lines of the C tests, the closing line of pytest.
 A program that ends badly without a failed case is one failure. The last line is "N passed, N failed", with
@@ -15,6 +16,10 @@ import os
 import re
 import subprocess
 import sys
+
+# Processor time in seconds: to build all there is, the library's tests, and the collector's under one interpreter; and how
+# much of a processor is had on the way: some tests wait, and the last ones have no others beside them.
+BUILD, LIBRARY, INTERPRETER, USED = 70, 200, 165, 0.9
 
 PYTEST_COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed)")
 TAP_PLAN = re.compile(r"^1\.\.(\d+)$", re.MULTILINE)
@@ -95,6 +100,16 @@ def add_to_tally(path, label, totals):
         tally.write(f"{label} {totals[0]} {totals[1]} {totals[2]}\n")
 
 
+def expect(interpreters, folder):
+    """How long it will take, told beforehand."""
+    work = LIBRARY + INTERPRETER * interpreters + (0 if os.path.exists(os.path.join(folder, "tests")) else BUILD)
+    processors = len(os.sched_getaffinity(0))
+    minutes = max(1, round(work / USED / processors / 60))
+    pythons = f"{interpreters} interpreter" + ("s" if interpreters != 1 else "")
+    print(f"== The library's tests, and the collector's under {pythons}: some {minutes} minute{'s' if minutes > 1 else ''} "
+          f"on {processors} processor{'s' if processors > 1 else ''}", flush=True)
+
+
 def sum_tally(path):
     totals = [0, 0, 0]
     with open(path, encoding="utf-8") as tally:
@@ -113,7 +128,10 @@ def main():
     parser.add_argument("--suite", action="append", default=[])
     parser.add_argument("--setup")
     parser.add_argument("--sum", metavar="TALLY")
+    parser.add_argument("--expect", type=int, metavar="INTERPRETERS")
     arguments = parser.parse_intermixed_args()
+    if arguments.expect is not None:
+        return expect(arguments.expect, arguments.folder)
     if arguments.sum:
         return sum_tally(arguments.sum)
     meson_arguments = list(arguments.tests)
