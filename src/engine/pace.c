@@ -43,6 +43,13 @@ void exvi_pace_init(exvi_pace *pace, uint64_t budget_ns, unsigned processors)
     };
 }
 
+void exvi_pace_alone(exvi_pace *pace, bool alone)
+{
+    if (alone != pace->alone)
+        pace->share = alone ? 0 : 1;
+    pace->alone = alone;
+}
+
 bool exvi_pace_is_small(const exvi_pace *pace, uint64_t objects, uint64_t clone_ns)
 {
     double scan_ns = (double)objects * pace->scan_ns;
@@ -183,7 +190,7 @@ void exvi_pace_freed(exvi_pace *pace, size_t candidates, uint64_t ns)
 void exvi_pace_scanned(exvi_pace *pace, uint64_t ns, uint64_t objects)
 {
     if (objects >= 1000)
-        smooth(&pace->scan_ns, (double)ns / (double)objects, 10, 5000);
+        smooth(&pace->scan_ns, (double)ns / (double)objects, 1, 5000);
 }
 
 /* ----------------------------------------------------------------- backoff */

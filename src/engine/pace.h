@@ -67,6 +67,9 @@ typedef struct exvi_pace {
 
 void exvi_pace_init(exvi_pace *pace, uint64_t budget_ns, unsigned processors);
 
+/* Has the child no processor of its own? Asked anew before a search, for that may change. */
+void exvi_pace_alone(exvi_pace *pace, bool alone);
+
 /* A heap that is scanned within the budget, or quicker than a clone of the process is made. */
 bool exvi_pace_is_small(const exvi_pace *pace, uint64_t objects, uint64_t clone_ns);
 

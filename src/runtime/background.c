@@ -7,17 +7,11 @@
  */
 #include "background.h"
 
+#include "child.h"
 #include "object.h"
 #include "platform.h"
 #include "telemetry.h"
 #include "error.h"
-
-enum { SEARCH_NS = 100 }; /* an object, about */
-#ifdef EXVI_STRESS
-enum { LEAST_BATCH = 1 };
-#else
-enum { LEAST_BATCH = 64 };
-#endif
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
@@ -82,7 +76,7 @@ exv_status exvi_background_start(exv_heap *heap)
     uint64_t start = exvi_clock_ns();
     exvi_collapser_halt(&heap->blocks.regions.collapser);
     size_t room = exvi_generation_size(heap, EXVI_OLDEST);
-    flight->snapshot.plan = (exvi_search_plan){.objects = room, .expected_ns = room * SEARCH_NS};
+    flight->snapshot.plan = (exvi_search_plan){.objects = room, .expected_ns = room * heap->pace.search_ns};
     exv_status status = exvi_snapshot_start(&flight->snapshot, search_in_child, heap, room,
                                             heap->schedule.policy.deadline_ns);
     flight->record.clone_ns = flight->snapshot.clone_ns;
@@ -95,6 +89,11 @@ exv_status exvi_background_start(exv_heap *heap)
         return exvi_error(heap, EXV_UNSUPPORTED, "no snapshot could be made: %s",
                           exv_reason_name(flight->snapshot.reason));
     }
+    exvi_due due = exvi_generation_due_of(&heap->generations);
+    exvi_pace_alone(&heap->pace, exvi_processors() < 2);
+    exvi_pace_began(&heap->pace, &due, room, exvi_clock_ns());
+    if (heap->pace.alone)
+        exvi_snapshot_hold(&flight->snapshot);
     exvi_collect_note_full(heap);
     exvi_generation_reset(&heap->generations, EXVI_OLDEST);
     heap->generations.long_lived_pending = 0;
@@ -113,12 +112,6 @@ static bool is_collectable(exv_heap *heap, const void *candidate)
     uint32_t index;
     return ((uintptr_t)candidate & 15) == 0 && exvi_block_find(&heap->blocks, header, &page, &index) &&
            page->kind == EXVI_OBJECT && (header->flags & (EXVI_TRACKED | EXVI_FROZEN)) == EXVI_TRACKED;
-}
-
-static size_t batch_size(const exv_heap *heap)
-{
-    double objects = (double)heap->schedule.policy.pause_budget_ns / 2 / heap->collector.free_ns;
-    return objects > LEAST_BATCH ? (size_t)objects : LEAST_BATCH;
 }
 
 /* Prove the next groups of the answer, at least one, up to `most` candidates if groups are small enough. They are
@@ -167,7 +160,7 @@ static void finish(exv_heap *heap)
     exvi_background *flight = &heap->flight;
     exv_record record = flight->record;
     exvi_telemetry_reason(&heap->telemetry, EXV_REASON_STALE_CANDIDATE, record.stale);
-    exvi_collect_learn(heap, flight->snapshot.answer->cpu_ns, record.objects);
+    exvi_pace_freed(&heap->pace, record.found, record.free_ns);
     give_back(flight);
     if (exvi_collapse_is_due(heap->blocks.regions.arena.held_bytes, heap->schedule.policy.pause_budget_ns))
         exvi_regions_collapse(&heap->blocks.regions);
@@ -195,13 +188,24 @@ static bool prove_and_clear(exv_heap *heap, uint64_t until_ns)
 {
     exvi_background *flight = &heap->flight;
     exvi_answer *answer = flight->snapshot.answer;
-    size_t most = until_ns == UINT64_MAX ? SIZE_MAX : batch_size(heap);
+    size_t most = until_ns == UINT64_MAX ? SIZE_MAX : exvi_pace_largest_portion(&heap->pace);
     if (flight->doomed.count == 0 && flight->taken < answer->count)
         prove_batch(heap, most);
     uint64_t start = exvi_clock_ns();
     bool cleared = exvi_collect_clear(heap, &flight->doomed, until_ns, &flight->record);
     flight->record.free_ns += exvi_clock_ns() - start;
     return cleared && flight->taken == answer->count;
+}
+
+/* Once for each answer. */
+static void note_search(exv_heap *heap)
+{
+    exvi_background *flight = &heap->flight;
+    const exvi_answer *answer = flight->snapshot.answer;
+    if (flight->record.objects > 0)
+        return;
+    exvi_pace_scanned(&heap->pace, answer->cpu_ns, answer->examined); /* in place it would take as long, about */
+    exvi_pace_searched(&heap->pace, answer->cpu_ns, answer->examined, exvi_clock_ns());
 }
 
 exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found)
@@ -223,6 +227,7 @@ exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found)
     size_t result = 0;
     bool done = true;
     if (state == EXVI_FLIGHT_ANSWERED) {
+        note_search(heap);
         flight->record.objects = flight->snapshot.answer->examined;
         flight->record.child_ns = flight->snapshot.answer->search_ns;
         do
@@ -255,6 +260,20 @@ void exvi_background_cancel(exv_heap *heap)
     flight->asked = false;
     exvi_telemetry_reason(&heap->telemetry, EXV_REASON_CANCELLED, 1);
     exvi_collect_call_off(heap, &flight->record);
+}
+
+void exvi_background_wait(exv_heap *heap)
+{
+    exvi_background *flight = &heap->flight;
+    if (!flight->active || flight->snapshot.flight != EXVI_FLIGHT_RUNNING)
+        return;
+    uint64_t start = exvi_clock_ns();
+    uint64_t ns = exvi_pace_wait_ns(&heap->pace, exvi_child_cpu_ns(flight->snapshot.pid), start);
+    if (ns == 0)
+        return;
+    exvi_snapshot_wait(&flight->snapshot, ns);
+    exvi_pace_waited(&heap->pace, exvi_clock_ns() - start);
+    note_stop(heap, start);
 }
 
 void exvi_background_land(exv_heap *heap)

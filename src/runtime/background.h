@@ -39,6 +39,9 @@ size_t exvi_collect_now(exv_heap *heap);
 /* Take leave of a child that has answered; nothing is freed. */
 void exvi_background_land(exv_heap *heap);
 
+/* A young collection has ended: wait for the child where it is behind, as long as the pacer says. */
+void exvi_background_wait(exv_heap *heap);
+
 /* Give up a flight: candidates are forgotten, doomed objects are cleared. */
 void exvi_background_cancel(exv_heap *heap);
 

@@ -346,18 +346,6 @@ void exvi_collect_call_off(exv_heap *heap, const exv_record *record)
     heap->collector.running = false;
 }
 
-/* A smoothed cost; single measurements are noisy, and the first objects of a heap are not typical. */
-static void learn(double *cost, uint64_t ns, uint64_t objects)
-{
-    if (objects >= 1000)
-        *cost += 0.3 * ((double)ns / (double)objects - *cost);
-}
-
-void exvi_collect_learn(exv_heap *heap, uint64_t scan_ns, uint64_t objects)
-{
-    learn(&heap->collector.scan_ns, scan_ns, objects);
-}
-
 static void drop_large_scratch(exvi_collector *c)
 {
     if (c->doomed.room > KEEP_ROOM) {
@@ -392,7 +380,7 @@ static void find_and_act(exv_heap *heap, exv_record *record)
     note_survivors(heap, record->generation, record->objects - c->cycle.count);
     if (c->cycle.count)
         act(heap, &c->doomed, record);
-    exvi_collect_learn(heap, record->proof_ns, record->objects);
+    exvi_pace_scanned(&heap->pace, record->proof_ns, record->objects);
 }
 
 void exvi_collect_note_full(exv_heap *heap)
@@ -418,7 +406,7 @@ size_t exvi_collect_generation(exv_heap *heap, int generation)
     drop_large_scratch(c);
     record.longest_ns = exvi_clock_ns() - start;
     record.free_ns = record.longest_ns - record.proof_ns;
-    learn(&c->free_ns, record.free_ns, record.found);
+    exvi_pace_freed(&heap->pace, record.found, record.free_ns);
     exvi_telemetry_pause(&heap->telemetry, record.longest_ns);
     exvi_collect_finish(heap, &record);
     c->running = false;
@@ -446,8 +434,6 @@ void exvi_collect_batch(exv_heap *heap, void **candidates, size_t count, exvi_do
 
 void exvi_collector_init(exv_heap *heap, exvi_keep_fn *keep)
 {
-    heap->collector.scan_ns = 30; /* to begin with; measured from then on */
-    heap->collector.free_ns = 300;
     heap->collector.last_full_ns = exvi_clock_ns();
     heap->collector.keep = keep;
 }

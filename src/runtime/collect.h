@@ -41,8 +41,6 @@ typedef struct exvi_collector {
     exvi_callback *callbacks;
     size_t callback_count;
     exv_gc_stats stats[EXV_GENERATIONS];
-    double scan_ns;          /* measured cost of scanning an object */
-    double free_ns;          /* and of proving and freeing an unreachable one */
     uint64_t last_full_ns;   /* start of the last full collection */
     uint64_t last_full_bytes; /* allocated until then */
 } exvi_collector;
@@ -64,9 +62,6 @@ void exvi_collect_note_full(exv_heap *heap);
 
 /* Prove which of `count` live tracked objects are unreachable, and doom these. */
 void exvi_collect_batch(exv_heap *heap, void **candidates, size_t count, exvi_doomed *doomed, exv_record *record);
-
-/* So long did it take to search so many objects: the policy expects the next search to be alike. */
-void exvi_collect_learn(exv_heap *heap, uint64_t scan_ns, uint64_t objects);
 
 /* Clear and release doomed objects until none is left or `until_ns` has passed (UINT64_MAX: all). True if none is
  * left. */

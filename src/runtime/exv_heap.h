@@ -4,6 +4,7 @@
  *     blocks           blocks.c       memory in size classes
  *     generations      generation.c   which objects a collection looks at
  *     schedule         policy.c       what is due when
+ *     pace             policy.c       how searches in the background keep up; collections tell it what they cost
  *     deferred, depth  object.c       deaths that are put off
  *     weakrefs         weakref.c      targets of weak references
  *     collector        collect.c      one collection at a time
@@ -28,6 +29,7 @@
 #include "error.h"
 #include "exuvia.h"
 #include "generation.h"
+#include "pace.h"
 #include "policy.h"
 #include "use.h"
 #include "values.h"
@@ -37,6 +39,7 @@ struct exv_heap {
     exvi_blocks blocks;
     exvi_generations generations;
     exvi_schedule schedule;
+    exvi_pace pace;
     void *deferred;            /* objects whose references are still to be dropped; linked through their headers */
     unsigned depth;            /* of nested deaths */
     exvi_weakrefs weakrefs;

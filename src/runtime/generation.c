@@ -160,15 +160,22 @@ void exvi_generation_arm(exvi_generations *g, bool enabled)
     g->trigger = enabled && g->threshold[0] ? g->threshold[0] : UINT32_MAX;
 }
 
+exvi_due exvi_generation_due_of(const exvi_generations *g)
+{
+    return (exvi_due){
+        .enabled = g->threshold[0] > 0, .count = g->count[EXVI_OLDEST], .threshold = g->threshold[EXVI_OLDEST],
+        .waiting = (int64_t)g->long_lived_pending, .total = (int64_t)g->long_lived_total,
+    };
+}
+
 int exvi_generation_due(const exvi_generations *g, int oldest)
 {
-    for (int generation = oldest; generation >= 0; generation--) {
-        if (g->count[generation] <= g->threshold[generation])
-            continue;
-        if (generation == EXVI_OLDEST && g->long_lived_pending < g->long_lived_total / 4)
-            continue;
-        return generation;
-    }
+    exvi_due full = exvi_generation_due_of(g);
+    if (oldest == EXVI_OLDEST && exvi_is_due(&full))
+        return EXVI_OLDEST;
+    for (int generation = EXVI_OLDEST - 1; generation >= 0; generation--)
+        if (g->count[generation] > g->threshold[generation])
+            return generation;
     return -1;
 }
 

@@ -14,6 +14,7 @@
 
 #include "blocks.h"
 #include "exuvia.h"
+#include "pace.h"
 
 #define EXVI_OLDEST (EXV_GENERATIONS - 1)
 
@@ -64,6 +65,9 @@ static inline void exvi_generation_alarm(exvi_generations *generations)
 {
     generations->trigger = EXVI_ALARM;
 }
+
+/* What the rule for a full collection looks at. */
+exvi_due exvi_generation_due_of(const exvi_generations *generations);
 
 /* The oldest generation, not older than `oldest`, whose collection is due by count, or -1. */
 int exvi_generation_due(const exvi_generations *generations, int oldest);

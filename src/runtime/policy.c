@@ -20,6 +20,10 @@ static const double PRESSURE_PERCENT = 10;             /* of the time some task 
 void exvi_policy_init(exv_heap *heap, const exv_policy *policy)
 {
     heap->schedule = (exvi_schedule){.policy = *policy, .ticks = TICKS};
+    exvi_pace_init(&heap->pace, policy->pause_budget_ns, 2); /* how many there are is asked before the first search */
+    heap->pace.scan_ns = 30;
+    heap->pace.search_ns = 60;
+    heap->pace.free_ns = 300;
 }
 
 void exvi_policy_expect(const char *function, const exv_policy *policy)
@@ -33,9 +37,9 @@ void exvi_policy_expect(const char *function, const exv_policy *policy)
 static bool belongs_in_background(const exv_heap *heap)
 {
     const exv_policy *policy = &heap->schedule.policy;
-    double stop_ns = (double)exvi_generation_size(heap, EXVI_OLDEST) * heap->collector.scan_ns;
     return policy->mode == EXV_MODE_BACKGROUND ||
-           (policy->mode == EXV_MODE_AUTO && stop_ns > (double)policy->pause_budget_ns);
+           (policy->mode == EXV_MODE_AUTO &&
+            !exvi_pace_is_small(&heap->pace, exvi_generation_size(heap, EXVI_OLDEST), 0));
 }
 
 /* A full collection, in the background if it belongs there and that is possible. Returns what was found if it is
@@ -116,6 +120,39 @@ static void do_slow_conditions(exv_heap *heap)
         collect_fully(heap);
 }
 
+/* Generation 2's count has gone up. */
+static void step(exv_heap *heap)
+{
+    exvi_schedule *schedule = &heap->schedule;
+    uint64_t now = exvi_clock_ns(), pending = heap->generations.long_lived_pending;
+    uint64_t births = pending > schedule->stepped_pending ? pending - schedule->stepped_pending : 0;
+    if (schedule->stepped_ns)
+        exvi_pace_step(&heap->pace, births, schedule->rounds, now - schedule->stepped_ns);
+    schedule->stepped_ns = now;
+    schedule->stepped_pending = pending;
+    schedule->rounds = 0;
+}
+
+/* After a young collection, where full ones belong in the background: one begins early, or waits for its child. */
+static void keep_pace(exv_heap *heap, int generation)
+{
+    heap->schedule.rounds++;
+    if (!belongs_in_background(heap))
+        return;
+    if (generation == EXVI_OLDEST - 1)
+        step(heap);
+    if (heap->flight.active) {
+        exvi_background_wait(heap);
+        return;
+    }
+    exvi_due due = exvi_generation_due_of(&heap->generations);
+    if (generation == EXVI_OLDEST - 1 &&
+        exvi_pace_begins(&heap->pace, &due, exvi_generation_size(heap, EXVI_OLDEST))) {
+        collect_fully(heap);
+        heap->schedule.stepped_pending = 0;
+    }
+}
+
 static void do_counts(exv_heap *heap)
 {
     exvi_generations *g = &heap->generations;
@@ -123,10 +160,12 @@ static void do_counts(exv_heap *heap)
         return;
     /* while a full collection is on its way, the younger generations go on */
     int generation = exvi_generation_due(g, heap->flight.active ? EXVI_OLDEST - 1 : EXVI_OLDEST);
-    if (generation == EXVI_OLDEST)
+    if (generation == EXVI_OLDEST) {
         collect_fully(heap);
-    else
+    } else if (generation >= 0) {
         exvi_collect_generation(heap, generation);
+        keep_pace(heap, generation);
+    }
 }
 
 void exvi_policy_step(exv_heap *heap)
@@ -166,6 +205,7 @@ void exv_set_policy(exv_heap *heap, const exv_policy *policy)
 {
     exvi_policy_expect(__func__, policy);
     heap->schedule.policy = *policy;
+    heap->pace.budget_ns = policy->pause_budget_ns;
 }
 
 void exv_poll(exv_heap *heap)

@@ -13,6 +13,9 @@
 typedef struct exvi_schedule {
     exv_policy policy;
     uint32_t ticks;               /* births that are not at hand (birth.c) until the slow conditions are looked at */
+    uint32_t rounds;              /* young collections since generation 2's count went up */
+    uint64_t stepped_ns;          /* when that was */
+    uint64_t stepped_pending;     /* and how many objects waited for a full collection then */
     uint64_t pressure_checked_ns;
     uint64_t pressure_full_ns;    /* the last collection for memory pressure */
 } exvi_schedule;
