@@ -76,7 +76,8 @@ exv_status exvi_background_start(exv_heap *heap)
     uint64_t start = exvi_clock_ns();
     exvi_collapser_halt(&heap->blocks.regions.collapser);
     size_t room = exvi_generation_size(heap, EXVI_OLDEST);
-    flight->snapshot.plan = (exvi_search_plan){.objects = room, .expected_ns = room * heap->pace.search_ns};
+    uint64_t expected_ns = (uint64_t)((double)room * heap->pace.search_ns);
+    flight->snapshot.plan = (exvi_search_plan){.objects = room, .expected_ns = expected_ns};
     exv_status status = exvi_snapshot_start(&flight->snapshot, search_in_child, heap, room,
                                             heap->schedule.policy.deadline_ns);
     flight->record.clone_ns = flight->snapshot.clone_ns;
