@@ -8,6 +8,7 @@
 #include "announce.h"
 #include "arenas.h"
 #include "callback.h"
+#include "cookie.h"
 #include "log.h"
 #include "free_log.h"
 #include "numbers.h"
@@ -30,6 +31,7 @@ static void probe(void)
         return;
     probing = true;
     report.count = 0;
+    exvi_cookie_find();
     probed = exvi_layout_probe(&layout, &report) && exvi_free_log_probe(&report);
     probing = false;
 }

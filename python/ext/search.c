@@ -14,6 +14,7 @@
  */
 #include "search.h"
 
+#include "cookie.h"
 #include "pages.h"
 #include "slots.h"
 
@@ -219,6 +220,7 @@ exvi_search_end exvi_graph_search(exvi_answer *answer, void *arg)
     static exvi_garbage garbage; /* of the child: never used in the parent */
     static exvi_kinds kinds;
     const exvi_search *search = arg;
+    exvi_cookie_wipe();
     if (search->idle)
         exvi_child_yield();
     kinds.layout = search->layout;
