@@ -33,7 +33,7 @@ VARIANTS = {
     "stress": ["-DEXVI_CHECKED=1", "-DEXVI_STRESS=1"],
 }
 COMPILER = os.environ.get("CC", "gcc").split()
-FLAGS = ["-std=gnu11", "-O1", "-g", "-w", "-I" + str(ROOT / "include"), "-I" + str(ROOT / "tests/world")]
+FLAGS = ["-std=gnu11", "-O1", "-g", "-w", "-fPIC", "-fvisibility=hidden", "-I" + str(ROOT / "include"), "-I" + str(ROOT / "tests/world")]
 
 
 @dataclasses.dataclass
@@ -281,7 +281,9 @@ class Extension:
         changed.write_text(text, encoding="utf-8")
         try:
             built = subprocess.run([sys.executable, "tools/interpreters.py", "build", "main", "built", self.python],
-                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True, cwd=self.tree)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.tree)
+            if built.returncode:
+                raise SystemExit(f"{file} does not build:\n{built.stderr}")
             environment = dict(os.environ, EXUVIA_INTERPRETERS=built.stdout.strip())
             return run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test], env=environment,
                        timeout=600, cwd=self.tree / "tests/python") == 0

@@ -1,4 +1,5 @@
 """Rules that the sources keep: who may call whom, where system calls live, how long files and lines are."""
+import ast
 import os
 import re
 import subprocess
@@ -139,6 +140,35 @@ def test_the_extension_calls_the_engine_and_memory(build, extension):
     named = [("ext/" + name, path) for name, path in extension]
     used = {callee for caller, callee, _ in calls_between(library_objects(build) + named) if caller.startswith("ext/")}
     assert used - {name for name, _ in named} <= set(layers()["engine"] + layers()["memory"])
+
+
+def python_imports():
+    """(importer, imported) of the package's modules, wherever in a file an import stands."""
+    package = SOURCE / "python/exuvia"
+    modules = {".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__"): path
+               for path in package.rglob("*.py")}
+    found = set()
+    for module, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names if alias.name != "_core"]
+                names = [name if name in modules else node.module for name in names]
+            found |= {(module, name) for name in names if name in modules}
+    return found
+
+
+def test_no_circle_of_python_modules():
+    """Taking away what imports nothing that is left, again and again, leaves nothing."""
+    imports = python_imports()
+    assert len(imports) > 50
+    while imports:
+        importers = {importer for importer, _ in imports}
+        rest = {(importer, imported) for importer, imported in imports if imported in importers}
+        assert len(rest) < len(imports), sorted(rest)
+        imports = rest
 
 
 def test_policy_and_telemetry_do_not_reach_into_objects(build):

@@ -11,6 +11,8 @@ import math
 import os
 from typing import Any
 
+from exuvia.bench.figures import COLUMNS, figures
+
 MOST_POINTS = 30_000     # of one configuration
 BINS_A_DECADE = 8        # of the histogram
 COLOURS = {"stock": "#c8452e", "exuvia": "#1d6fa5", "freeze": "#b58900", "disable": "#7a7a7a", "young": "#6a4fa3"}
@@ -181,8 +183,6 @@ def in_ms(value: float) -> str:
 
 
 def numbers(results: list[dict[str, Any]]) -> str:
-    from exuvia.bench.pause import COLUMNS, figures
-
     rows = []
     for result in results:
         values = figures(result)

@@ -1,6 +1,7 @@
-"""Run a program as python would, with Exuvia installed."""
+"""exuvia run: run a program as python would, with Exuvia installed."""
 from __future__ import annotations
 
+import argparse
 import functools
 import io
 import os
@@ -13,6 +14,63 @@ from typing import Any, Callable
 from exuvia import _options, _start
 
 STDIN = "<stdin>"
+
+MODES = """modes:
+  auto        a heap that is scanned within the pause budget is left to CPython,
+              a larger one is searched in a snapshot
+  background  every full collection that is due is done from a snapshot
+  inline      none is: stock collection, measured
+  stress      a snapshot after every collection of generation 1; for tests
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="exuvia run", allow_abbrev=False,
+                                     usage="exuvia run [options] (script.py | folder | file.zip | -m module | -c code "
+                                           "| -) [args ...]",
+                                     description="Run a program as python does; full collections do not stop it.",
+                                     epilog=MODES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mode", choices=_options.MODES, default="auto",
+                        help="who does full collections (auto), see below")
+    parser.add_argument("--pause-budget", default=5.0, metavar="MS",
+                        help="the longest stop wished for, in milliseconds (5)")
+    parser.add_argument("--summary", action="store_true", help="tables on standard error at exit")
+    parser.add_argument("--stats", metavar="FILE",
+                        help="all numbers as JSON at exit; %%p in it is the process's number")
+    parser.add_argument("--log", metavar="FILE", help="a line of JSON for each full collection, appended as it ends")
+    parser.add_argument("--callbacks", action="store_true",
+                        help="tell the program's own gc.callbacks of collections in the background, as of generation 2")
+    return parser
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Our options, and the program with its own: the first word that is not an option of ours begins it."""
+    at = 0
+    while at < len(arguments) and arguments[at].startswith("-") and arguments[at] != "-":
+        word = arguments[at]
+        if word == "--":
+            return arguments[:at], arguments[at + 1:]
+        if word[:2] in ("-m", "-c"):
+            joined = [word[2:]] if len(word) > 2 else []
+            return arguments[:at], [word[:2], *joined, *arguments[at + 1:]]
+        at += 2 if word in _options.VALUES else 1
+    return arguments[:at], arguments[at:]
+
+
+def prepared(words: list[str]) -> Callable[[], object]:
+    """The program that a command line asks for, ready to be called within Frames."""
+    parser = _parser()
+    ours, program = _split(words)
+    if "-h" in ours or "--help" in ours:
+        parser.parse_args(["--help"])
+    try:
+        wanted = _options.parse(ours)
+    except ValueError as error:
+        parser.error(f"{error}; options of the program stand behind it, ours before")
+    if not program or program in (["-m"], ["-c"]):
+        parser.error("no program: give a script, a folder or zip file with a __main__.py, -m module, -c code or - for "
+                     "standard input")
+    return prepare(program, wanted)
 
 
 def prepare(program: list[str], options: _options.Options) -> Callable[[], object]:
@@ -146,7 +204,7 @@ class Frames:
     def __exit__(self, kind: Any, error: BaseException | None, traceback: types.TracebackType | None) -> None:
         if error is None or isinstance(error, SystemExit):
             return
-        here = os.path.dirname(os.path.abspath(__file__))
+        here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         while traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(here):
             traceback = traceback.tb_next
         if isinstance(error, KeyboardInterrupt):  # the interpreter ends by the signal, once it has shown the exception

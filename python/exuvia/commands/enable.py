@@ -5,11 +5,14 @@ it (PEP 829), which silences the .pth file of the same name; python imports more
 """
 from __future__ import annotations
 
+import argparse
 import os
 import site
 import subprocess
 import sys
 import sysconfig
+
+import exuvia
 
 LINE = 'import os; os.environ.get("EXUVIA") == "1" and __import__("_exuvia_switch").begin()\n'
 FILES = {
@@ -26,7 +29,7 @@ def _site_folders() -> list[str]:
 
 def _folder() -> str:
     """Beside the package, where that is a site folder; else where packages of this environment go."""
-    beside = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    beside = os.path.dirname(os.path.dirname(os.path.realpath(exuvia.__file__)))
     return beside if beside in _site_folders() else os.path.realpath(sysconfig.get_path("purelib"))
 
 
@@ -81,3 +84,15 @@ def disable() -> int:
             print(f"exuvia disable: {path}: {error.strerror}", file=sys.stderr)
             status = 1
     return status
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    enabling = commands.add_parser("enable", help="begin new interpreters with Exuvia where EXUVIA=1",
+                                   description="Put a line into this environment by which each of its new interpreters "
+                                               "begins with Exuvia where EXUVIA=1 is set; elsewhere it does nothing.")
+    enabling.add_argument("--start-file", action="store_true",
+                          help="for 3.15 and later a start file as well (PEP 829), instead of the line")
+    disabling = commands.add_parser("disable", help="take out what enable put in",
+                                    description="Take out what `exuvia enable` put into this environment.")
+    enabling.set_defaults(do=lambda options: enable(options.start_file))
+    disabling.set_defaults(do=lambda options: disable())

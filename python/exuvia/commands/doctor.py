@@ -1,6 +1,7 @@
-"""Every check of this interpreter and this system: ok, or what is missing and what happens then."""
+"""exuvia doctor: every check of this interpreter and this system: ok, or what is missing and what happens then."""
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 
@@ -50,3 +51,10 @@ def main() -> int:
     if needed:
         print(f"Exuvia cannot be installed here ({needed[0]}): programs run with stock collection.", file=sys.stderr)
     return 1 if needed else 0
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("doctor", help="every check of this interpreter and this system",
+                                 description="Every check of this interpreter and this system: ok, or what is missing "
+                                             "and what happens then. Status 1: Exuvia cannot be installed here.")
+    parser.set_defaults(do=lambda options: main())
