@@ -230,6 +230,34 @@ static void test_odd_tables(void **state)
 }
 
 /* Whatever the real system is: no crash, no nonsense, and descriptors are given back. */
+static void test_quota(void **state)
+{
+    (void)state;
+    assert_true(exvi_cgroup_processors() == 0); /* there is no group */
+    put("proc/self/mountinfo", VERSION_2_MOUNT);
+    put("proc/self/cgroup", "0::/outer/inner\n");
+    put("sys/fs/cgroup/outer/inner/cpu.max", "max 100000\n");
+    assert_true(exvi_cgroup_processors() == 0);
+    put("sys/fs/cgroup/outer/cpu.max", "150000 100000\n");
+    assert_true(exvi_cgroup_processors() == 1.5); /* a parent's binds as well */
+    put("sys/fs/cgroup/outer/inner/cpu.max", "25000 50000\n");
+    assert_true(exvi_cgroup_processors() == 0.5);
+}
+
+static void test_quota_of_version_1(void **state)
+{
+    (void)state;
+    put("proc/self/mountinfo", VERSION_2_MOUNT
+        "31 24 0:27 / /sys/fs/cgroup/cpu,cpuacct rw shared:10 - cgroup cgroup rw,cpu,cpuacct\n"
+        "32 24 0:28 / /sys/fs/cgroup/memory rw shared:11 - cgroup cgroup rw,memory\n");
+    put("proc/self/cgroup", "3:memory:/other\n2:cpu,cpuacct:/mine\n0::/\n");
+    put("sys/fs/cgroup/cpu,cpuacct/mine/cpu.cfs_period_us", "100000\n");
+    put("sys/fs/cgroup/cpu,cpuacct/mine/cpu.cfs_quota_us", "-1\n");
+    assert_true(exvi_cgroup_processors() == 0);
+    put("sys/fs/cgroup/cpu,cpuacct/mine/cpu.cfs_quota_us", "200000\n");
+    assert_true(exvi_cgroup_processors() == 2);
+}
+
 static void test_this_system(void **state)
 {
     (void)state;
@@ -259,6 +287,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_version_1, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_part_of_the_tree, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_odd_tables, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_quota, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_quota_of_version_1, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_this_system, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

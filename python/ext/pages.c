@@ -18,7 +18,7 @@
 #include <string.h>
 
 /* As in CPython's pycore_obmalloc.h, the same from 3.11 to 3.15. Read only within pages of our own arenas. */
-typedef struct pool {
+typedef struct pool_header {
     uint32_t used;           /* blocks handed out and not free */
     uint32_t padding;
     uintptr_t free;          /* the first of a chain of free blocks */
@@ -27,7 +27,7 @@ typedef struct pool {
     uint32_t size_class;     /* blocks of (size_class + 1) * 16 bytes */
     uint32_t virgin;         /* offset of the first block that was never handed out */
     uint32_t last;           /* the largest such offset */
-} pool;
+} pool_header;
 
 enum { POOL_SIZE = 1 << 14, FIRST_BLOCK = 48, SIZE_CLASSES = 32, GRANULES = POOL_SIZE / 16, LINES_AHEAD = 1024 };
 enum { HEADS = EXVI_GENERATIONS + 1, LOWEST_ADDRESS = 1 << 16, PATIENCE = 1 << 14, ROOM_FOR_YOUNG = 1 << 17 };
@@ -147,7 +147,7 @@ static inline void add_object(pages *p, const uintptr_t *word, exvi_member_recor
     p->walk->members++;
 }
 
-static bool is_pool(const pool *pool)
+static bool is_pool(const pool_header *pool)
 {
     uintptr_t size = (pool->size_class + (uintptr_t)1) * 16;
     return pool->used > 0 && pool->size_class < SIZE_CLASSES && pool->last == POOL_SIZE - size &&
@@ -155,7 +155,7 @@ static bool is_pool(const pool *pool)
 }
 
 /* A bit for each block that is on the chain. False: it is no chain of blocks of this pool. */
-static bool find_free(const pool *pool, uint32_t blocks, uint64_t *is_free)
+static bool find_free(const pool_header *pool, uint32_t blocks, uint64_t *is_free)
 {
     uint32_t count = 0;
     memset(is_free, 0, GRANULES / 8);
@@ -169,7 +169,7 @@ static bool find_free(const pool *pool, uint32_t blocks, uint64_t *is_free)
     return count + pool->used == blocks;
 }
 
-static void add_pool(pages *p, const pool *pool, exvi_member_record *records)
+static void add_pool(pages *p, const pool_header *pool, exvi_member_record *records)
 {
     uint64_t is_free[GRANULES / 64];
     uint32_t size = (pool->size_class + 1) * 16;
@@ -206,7 +206,7 @@ static void add_region(void *arg, uintptr_t start, uint32_t used)
     for (; used && !p->failed; used &= used - 1) {
         uintptr_t arena = start + (uintptr_t)__builtin_ctz(used) * EXVI_SLOT_SIZE;
         for (uintptr_t at = arena; at < arena + EXVI_SLOT_SIZE; at += POOL_SIZE)
-            add_pool(p, (const pool *)at, records);
+            add_pool(p, (const pool_header *)at, records);
     }
 }
 

@@ -18,6 +18,7 @@
 #include "die.h"
 #include "pace.h"
 #include "platform.h"
+#include "snapshot.h"
 
 enum { SMALLEST_TOTAL = 4, STRESS_WAIT_NS = 200000000 };
 enum { EARLY_SHARE = 5, LANDING_SHARE = 8 }; /* of the budget: a generation 1 that is short, a step of landing */
@@ -211,13 +212,23 @@ void exvi_turn_poll(void)
     exvi_arenas_collapse(turn.budget_ns); /* the child is gone; candidates may be there until the next snapshot */
 }
 
+static exvi_reclaim_options options_for(int generations, uint64_t deadline_ns)
+{
+    size_t objects = expected_objects();
+    exvi_pace_alone(&turn.pace, exvi_snapshot_is_crowded()); /* which may change from one search to the next */
+    return (exvi_reclaim_options){
+        .generations = generations, .expected = objects, .deadline_ns = deadline_ns, .shares = turn.pace.alone,
+        .search_ns = expected_ns(objects),
+    };
+}
+
 bool exvi_turn_start(int generations, uint64_t deadline_ns, bool idle, uint64_t *clone_ns)
 {
     if (exvi_reclaim_now() != EXVI_RECLAIM_IDLE)
         return false;
     take_waiting();
-    size_t objects = expected_objects();
-    exvi_reclaim_options options = {generations, objects, deadline_ns, idle, turn.pace.alone, expected_ns(objects)};
+    exvi_reclaim_options options = options_for(generations, deadline_ns);
+    options.idle = idle;
     exvi_fallback why;
     bool started = take_snapshot(&options, generations == EXVI_GENERATIONS, &why);
     *clone_ns = exvi_reclaim_stats_get()->last_start_ns;
@@ -229,12 +240,10 @@ bool exvi_turn_start(int generations, uint64_t deadline_ns, bool idle, uint64_t 
 /* True: an attempt was made. */
 static bool collect_full(bool in_turn)
 {
-    size_t objects = expected_objects();
-    exvi_reclaim_options options = {
-        EXVI_GENERATIONS, objects, EXVI_DEADLINE_NS, false, turn.pace.alone, expected_ns(objects)};
     exvi_fallback why;
     if (exvi_backoff_passes(&turn.backoff))
         return false;
+    exvi_reclaim_options options = options_for(EXVI_GENERATIONS, EXVI_DEADLINE_NS);
     if (take_snapshot(&options, in_turn, &why))
         return true;
     exvi_backoff_failed(&turn.backoff);

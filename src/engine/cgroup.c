@@ -1,5 +1,5 @@
 /*
- * cgroup: the memory of the process's control group. See cgroup.h.
+ * cgroup: what the process's control group may have of memory and processors. See cgroup.h.
  *
  * The tree of groups is mounted somewhere and may be seen from a container: /proc/self/mountinfo says where and what
  * part of it, /proc/self/cgroup which group is ours. From there the way goes up to the mount point, since a parent's
@@ -28,6 +28,9 @@ static double parse_decimal(const char *text)
 #define PATH_ROOM 1024
 #define FILE_ROOM 32 /* of a path: for "/" and the name of a group's file */
 
+typedef enum controller { MEMORY, CPU, CONTROLLERS } controller;
+static const char *const controller_name[CONTROLLERS] = {"memory", "cpu"};
+
 typedef struct group_files {
     const char *limits[2], *used, *stat_key;
 } group_files;
@@ -36,7 +39,7 @@ static const group_files version_1 = {
     {"memory.limit_in_bytes", NULL}, "memory.usage_in_bytes", "total_inactive_file "};
 static const group_files version_2 = {{"memory.max", "memory.high"}, "memory.current", "inactive_file "};
 
-/* The tree of groups that has the memory controller. */
+/* The tree of groups that has a controller. */
 typedef struct group_tree {
     const group_files *files;
     char point[PATH_ROOM / 4]; /* where it is mounted */
@@ -45,8 +48,8 @@ typedef struct group_tree {
 
 /* Looked for once: reading the table of mounts is slow where there are many. Written by the thread that took the
  * state from unknown to busy, read only when it is known; who finds it busy looks for himself. */
-static group_tree known_tree;
-static _Atomic uint32_t tree_state;
+static group_tree known_tree[CONTROLLERS];
+static _Atomic uint32_t tree_state[CONTROLLERS];
 enum { TREE_UNKNOWN, TREE_BUSY, TREE_KNOWN };
 
 static char system_root[PATH_ROOM / 4]; /* put before every path; "" but in tests */
@@ -63,7 +66,8 @@ static bool copy_text(char *to, size_t room, const char *from)
 
 void exvi_cgroup_root_set(const char *folder)
 {
-    atomic_store(&tree_state, TREE_UNKNOWN);
+    for (int i = 0; i < CONTROLLERS; i++)
+        atomic_store(&tree_state[i], TREE_UNKNOWN);
     if (!copy_text(system_root, sizeof system_root, folder ? folder : ""))
         system_root[0] = '\0';
 }
@@ -99,7 +103,7 @@ static char *next_field(char **rest)
 
 /* A line of mountinfo: number, parent, device, root, mount point, options, optional fields, "-", type, source,
  * options of the file system. False if it is not the memory controller's. */
-static bool parse_mount(char *line, group_tree *tree)
+static bool parse_mount(char *line, controller which, group_tree *tree)
 {
     char *type = strstr(line, " - ");
     if (!type)
@@ -108,7 +112,7 @@ static bool parse_mount(char *line, group_tree *tree)
     type += 3;
     bool second = strncmp(type, "cgroup2 ", 8) == 0;
     const char *options = strrchr(type, ' ');
-    if (!second && !(strncmp(type, "cgroup ", 7) == 0 && has_word(options + 1, "memory")))
+    if (!second && !(strncmp(type, "cgroup ", 7) == 0 && has_word(options + 1, controller_name[which])))
         return false;
     for (int skipped = 0; skipped < 3; skipped++)
         next_field(&line);
@@ -127,7 +131,7 @@ static bool open_below_root(exvi_lines *in, const char *path)
 }
 
 /* The memory controller belongs to one tree: version 1's where that is mounted, otherwise version 2's. */
-static bool look_for_tree(group_tree *tree)
+static bool look_for_tree(controller which, group_tree *tree)
 {
     exvi_lines in;
     group_tree found;
@@ -135,32 +139,32 @@ static bool look_for_tree(group_tree *tree)
     if (!open_below_root(&in, "/proc/self/mountinfo"))
         return false;
     for (char *line = exvi_lines_next(&in); line; line = exvi_lines_next(&in)) {
-        if (parse_mount(line, &found) && (!tree->files || found.files == &version_1))
+        if (parse_mount(line, which, &found) && (!tree->files || found.files == &version_1))
             *tree = found;
     }
     exvi_lines_close(&in);
     return tree->files != NULL;
 }
 
-static bool get_tree(group_tree *tree)
+static bool get_tree(controller which, group_tree *tree)
 {
     uint32_t state = TREE_UNKNOWN;
-    if (atomic_load(&tree_state) == TREE_KNOWN) {
-        *tree = known_tree;
+    if (atomic_load(&tree_state[which]) == TREE_KNOWN) {
+        *tree = known_tree[which];
         return true;
     }
-    if (!look_for_tree(tree))
+    if (!look_for_tree(which, tree))
         return false;
-    if (atomic_compare_exchange_strong(&tree_state, &state, TREE_BUSY)) {
-        known_tree = *tree;
-        atomic_store(&tree_state, TREE_KNOWN);
+    if (atomic_compare_exchange_strong(&tree_state[which], &state, TREE_BUSY)) {
+        known_tree[which] = *tree;
+        atomic_store(&tree_state[which], TREE_KNOWN);
     }
     return true;
 }
 
 /* The path of the process's own group below the mount point, "" for the mount point itself. A group outside of what
  * is mounted (a container's view) is as good as the mount point: its limits are the ones that can be seen. */
-static void own_group(const group_tree *tree, char *path, size_t room)
+static void own_group(controller which, const group_tree *tree, char *path, size_t room)
 {
     exvi_lines in;
     path[0] = '\0';
@@ -173,7 +177,7 @@ static void own_group(const group_tree *tree, char *path, size_t room)
             continue;
         *group++ = '\0';
         controllers++;
-        bool ours = tree->files == &version_2 ? *controllers == '\0' : has_word(controllers, "memory");
+        bool ours = tree->files == &version_2 ? *controllers == '\0' : has_word(controllers, controller_name[which]);
         size_t root = strlen(tree->root);
         if (!ours || strncmp(group, tree->root, root) != 0 || (group[root] != '/' && group[root] != '\0'))
             continue;
@@ -258,14 +262,14 @@ static bool consider_group(const group_files *files, char *path, size_t length, 
 }
 
 /* The path of the process's group into `path`; `top` is the length of its part above the mount point. */
-static bool find_group(group_tree *tree, char *path, size_t *top)
+static bool find_group(controller which, group_tree *tree, char *path, size_t *top)
 {
-    if (!get_tree(tree))
+    if (!get_tree(which, tree))
         return false;
     copy_text(path, PATH_ROOM, system_root);
     copy_text(path + strlen(path), PATH_ROOM / 4, tree->point);
     *top = strlen(path);
-    own_group(tree, path + *top, PATH_ROOM - *top - FILE_ROOM);
+    own_group(which, tree, path + *top, PATH_ROOM - *top - FILE_ROOM);
     return true;
 }
 
@@ -285,7 +289,7 @@ bool exvi_cgroup_read(exvi_cgroup_state *state)
     char path[PATH_ROOM], text[256];
     size_t top;
     *state = (exvi_cgroup_state){0};
-    if (!find_group(&tree, path, &top))
+    if (!find_group(MEMORY, &tree, path, &top))
         return false;
     size_t length = strlen(path);
 
@@ -315,7 +319,7 @@ size_t exvi_cgroup_levels(exvi_cgroup_level *levels, size_t room)
     group_tree tree;
     char path[PATH_ROOM];
     size_t top, count = 0;
-    if (!find_group(&tree, path, &top))
+    if (!find_group(MEMORY, &tree, path, &top))
         return 0;
     for (size_t length = strlen(path); count < room; length = go_up(path, length, top)) {
         uint64_t limit = read_limit(tree.files, path, length);
@@ -329,4 +333,37 @@ size_t exvi_cgroup_levels(exvi_cgroup_level *levels, size_t room)
             break;
     }
     return count;
+}
+
+/* A group's own; 0: none. Version 2 has both numbers in one file, the first of which may be "max". */
+static double read_quota(const group_tree *tree, char *path, size_t length)
+{
+    char text[64];
+    if (tree->files == &version_1) {
+        uint64_t quota = read_group_number(path, length, "cpu.cfs_quota_us");
+        uint64_t period = read_group_number(path, length, "cpu.cfs_period_us");
+        return quota == UINT64_MAX || period == UINT64_MAX || period == 0 ? 0 : (double)quota / (double)period;
+    }
+    if (!read_group_file(path, length, "cpu.max", text, sizeof text))
+        return 0;
+    const char *second = strchr(text, ' ');
+    double period = second ? parse_decimal(second + 1) : 0;
+    return period > 0 ? parse_decimal(text) / period : 0;
+}
+
+double exvi_cgroup_processors(void)
+{
+    group_tree tree;
+    char path[PATH_ROOM];
+    size_t top;
+    double least = 0;
+    if (!find_group(CPU, &tree, path, &top))
+        return 0;
+    for (size_t length = strlen(path);; length = go_up(path, length, top)) {
+        double quota = read_quota(&tree, path, length);
+        if (quota > 0 && (least <= 0 || quota < least))
+            least = quota;
+        if (length <= top)
+            return least;
+    }
 }

@@ -1,5 +1,5 @@
 /*
- * cgroup: the memory of the process's control group, version 2 or 1: limit, use, pressure.
+ * cgroup: the process's control group, version 2 or 1: limit, use and pressure of memory, quota of processors.
  *
  * A container that outgrows its limit is killed, and no allocation fails before: who wants to collect in time has to
  * look here. It only reads; what the numbers mean for collections is the policy's affair.
@@ -31,6 +31,9 @@ typedef struct exvi_cgroup_level {
 
 /* The process's own group first; how many there are, at most `room`. */
 size_t exvi_cgroup_levels(exvi_cgroup_level *levels, size_t room);
+
+/* Processors' worth of time that the group, or a parent of it, may use: the least. 0: as much as there is. */
+double exvi_cgroup_processors(void);
 
 /* The number behind a line's first word in a file of such lines; UINT64_MAX: it is not there. */
 uint64_t exvi_cgroup_stat(const char *path, const char *key);

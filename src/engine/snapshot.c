@@ -12,6 +12,7 @@
  */
 #include "snapshot.h"
 
+#include "cgroup.h"
 #include "child.h"
 #include "platform.h"
 
@@ -265,6 +266,12 @@ static void sleep_in_flight(exvi_snapshot *snapshot, uint64_t now, uint64_t unti
         return;
     }
     exvi_wait_word(state, EXVI_ANSWER_NONE, left < LOOK_NS ? left : LOOK_NS);
+}
+
+bool exvi_snapshot_is_crowded(void)
+{
+    double quota = exvi_cgroup_processors();
+    return exvi_processors() < 2 || (quota > 0 && quota < 2);
 }
 
 static bool set_held(exvi_snapshot *snapshot, bool held)

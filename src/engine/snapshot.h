@@ -96,6 +96,9 @@ exvi_flight exvi_snapshot_poll(exvi_snapshot *snapshot);
 bool exvi_snapshot_is_ours(const exvi_snapshot *snapshot);
 bool exvi_snapshot_is_searching(const exvi_snapshot *snapshot);
 
+/* Is there no processor for both the program and a child: one alone, or a quota of less than two? */
+bool exvi_snapshot_is_crowded(void);
+
 /* Where there is no processor for both: from now on the child works only while somebody waits for it, or while the
  * program uses less than a quarter of a processor. It stands still at its next call of exvi_answer_stopped(). */
 void exvi_snapshot_hold(exvi_snapshot *snapshot);

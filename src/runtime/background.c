@@ -91,7 +91,7 @@ exv_status exvi_background_start(exv_heap *heap)
                           exv_reason_name(flight->snapshot.reason));
     }
     exvi_due due = exvi_generation_due_of(&heap->generations);
-    exvi_pace_alone(&heap->pace, exvi_processors() < 2);
+    exvi_pace_alone(&heap->pace, exvi_snapshot_is_crowded());
     exvi_pace_began(&heap->pace, &due, room, exvi_clock_ns());
     if (heap->pace.alone)
         exvi_snapshot_hold(&flight->snapshot);
