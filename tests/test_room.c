@@ -151,7 +151,11 @@ static void test_clone_is_learned(void **state)
     (void)state;
     exvi_room room = {0};
     exvi_forecast first = exvi_room_forecast(&room, &(exvi_search_plan){0});
-    exvi_room_began(&room, first.clone_ns * 10);
+    room.forecast_clone_ns = 1 * MS;
+    exvi_room_began(&room, 9 * MS); /* of a small process: tells nothing of a large one */
+    assert_true(exvi_room_forecast(&room, &(exvi_search_plan){0}).clone_ns == first.clone_ns);
+    room.forecast_clone_ns = 50 * MS;
+    exvi_room_began(&room, 500 * MS);
     exvi_room_ended(&room, 1000, 200000);
     exvi_forecast second = exvi_room_forecast(&room, &(exvi_search_plan){.objects = 1000});
     assert_in_range(second.clone_ns, first.clone_ns * 9, first.clone_ns * 11);

@@ -16,6 +16,7 @@
 #define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
 enum { LEVELS = 4, LOOK_AGAIN_NS = 50000000, FIRST_BYTES_PER_OBJECT = 48, GROWTH_LOOKS = 3, MACHINE_LOOKS = 5 };
+enum { TELLING_NS = 5000000 }; /* a shorter clone is mostly what any costs, and says nothing of page tables */
 #define SMALL_NS_PER_GIB UINT64_C(60000000)
 #define HUGE_NS_PER_GIB UINT64_C(6000000)
 #define FIRST_WRITTEN_PER_S (128.0 * (double)MIB)
@@ -205,7 +206,7 @@ void exvi_room_began(exvi_room *room, uint64_t ns)
 {
     room->started_ns = exvi_clock_ns();
     room->started_faults = exvi_page_faults();
-    if (room->forecast_clone_ns > 0) {
+    if (room->forecast_clone_ns >= TELLING_NS) {
         double share = (double)ns / (double)room->forecast_clone_ns * (room->clone_share > 0 ? room->clone_share : 1);
         room->clone_share = smooth(room->clone_share, share < 0.01 ? 0.01 : share > 100 ? 100 : share);
     }
