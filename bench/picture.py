@@ -3,11 +3,13 @@
 
     bench/picture.py FILE [SVG]
 
-FILE has one load at one size under several configurations, the first run of each. The picture, docs/latency.svg unless
-said otherwise, shows requests under stock collection above and under Exuvia below, on the same axes: of each stretch of
-requests the slowest, so that no stop is left out. The table of all configurations is printed as Markdown.
+FILE has one load at one size under several configurations, in one or more runs. The picture, docs/latency.svg unless said
+otherwise, shows requests under stock collection above and under Exuvia below, on the same axes: of each stretch of requests
+the slowest, so that no stop is left out; of the runs of each the one whose longest stop is the middle one. The table of all
+configurations, medians of the runs, is printed as Markdown.
 """
 import json
+import statistics
 import sys
 
 WIDTH, PANEL, LEFT, RIGHT, TOP, GAP, BOTTOM = 860, 110, 64, 16, 34, 40, 46
@@ -19,12 +21,13 @@ TABLE = (("longest stop, ms", "longest_ms", "{:,.1f}"), ("p99, ms", "p99_us", "{
 STEPS = [digit * 10 ** power for power in range(6) for digit in (1, 2, 5)]
 
 
-def first_runs(data):
+def runs_of_each(data):
+    """By configuration, each in the order of its longest stop."""
     found = {}
     for run in data["runs"]:
         if not run["limited"] and "seconds" in run:
-            found.setdefault(run["configuration"], run)
-    return found
+            found.setdefault(run["configuration"], []).append(run)
+    return {name: sorted(runs, key=lambda run: run["longest_ms"]) for name, runs in found.items()}
 
 
 def ticks(most, count):
@@ -62,7 +65,7 @@ def panel(run, bottom, across, levels):
 
 
 def picture(runs):
-    shown = [runs[name] for name in SHOWN]
+    shown = [runs[name][len(runs[name]) // 2] for name in SHOWN]
     seconds = max(run["series"][-1][0] for run in shown)
     levels = ticks(max(point[2] for run in shown for point in run["series"]), 5)
     height = TOP + 2 * PANEL + GAP + BOTTOM
@@ -86,8 +89,11 @@ def picture(runs):
 
 def table(runs):
     lines = ["| | " + " | ".join(title for title, _, _ in TABLE) + " |", "| --- |" + " ---: |" * len(TABLE)]
-    for name, run in runs.items():
-        cells = [form.format(run[field] / (1e3 if field.endswith("_us") else 1)) for _, field, form in TABLE]
+    for name in NAMES:
+        if name not in runs:
+            continue
+        medians = [(field, form, statistics.median(run[field] for run in runs[name])) for _, field, form in TABLE]
+        cells = [form.format(value / 1e3 if field.endswith("_us") else value) for field, form, value in medians]
         lines.append(f"| {NAMES[name]} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -95,11 +101,12 @@ def table(runs):
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         data = json.load(file)
-    runs = first_runs(data)
+    runs = runs_of_each(data)
     with open(sys.argv[2] if len(sys.argv) > 2 else "docs/latency.svg", "w", encoding="utf-8") as file:
         file.write(picture(runs))
     print(table(runs))
-    print(f"\nCPython {data['machine']['python']}, {data['machine']['processors']} processors")
+    count = max(len(each) for each in runs.values())
+    print(f"\nMedians of {count}; CPython {data['machine']['python']}, {data['machine']['processors']} processors")
 
 
 if __name__ == "__main__":
