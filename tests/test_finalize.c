@@ -221,6 +221,38 @@ static void test_what_clear_functions_may_do(void **state)
     }
 }
 
+static exv_weakref *to_other;
+static int asked;
+
+static void refer_weakly(node *self)
+{
+    if (!to_other)
+        to_other = exv_weakref_new(self->ref[0], NULL, NULL);
+}
+
+static void ask(node *self)
+{
+    (void)self;
+    asked++;
+    assert_null(exv_weakref_incref(to_other));
+}
+
+/* A weak reference that a finalizer makes leads nowhere before the first object is cleared. */
+static void test_weak_reference_of_a_finalizer(void **state)
+{
+    exv_heap *heap = *state;
+    node *ring = new_ring(heap, &final_type, 3, 0);
+    for (node *n = ring; asked < 3; n = n->ref[0], asked++) {
+        n->on_finalize = refer_weakly;
+        n->on_clear = ask;
+    }
+    asked = 0;
+    exv_decref(ring);
+    assert_int_equal(exv_collect(heap, 2), 3);
+    assert_int_equal(asked, 6); /* cleared, and again as each dies */
+    exv_decref(to_other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +262,7 @@ int main(void)
         heap_test(test_what_finalizers_may_do),
         heap_test(test_clear_that_resurrects),
         heap_test(test_what_clear_functions_may_do),
+        heap_test(test_weak_reference_of_a_finalizer),
     };
     return cmocka_run_group_tests_name("finalize", tests, NULL, NULL);
 }
