@@ -20,7 +20,7 @@
 #define STEP_NS UINT64_C(1000000)      /* without the GIL, between two steps */
 #define ASK_NS UINT64_C(25000000)      /* between two questions for a young collection */
 #define FORK_NS UINT64_C(20000000)     /* that a fork waits for at most */
-enum { ASKS = 20 };
+enum { ASKS = 20, STATE_ROOM = 1 << 16 };
 
 static struct {
     _Atomic uint32_t number;           /* of the search that is watched: odd; even: none is */
@@ -61,10 +61,21 @@ static void land(uint32_t number)
         step_aside(ASK_NS);
 }
 
+/* Without memory for a thread state the interpreter ends the program: see that there is some first. */
+static bool has_memory(void)
+{
+    void *some = PyMem_RawMalloc(STATE_ROOM);
+    PyMem_RawFree(some);
+    return some != NULL;
+}
+
 static void run(void *arg)
 {
     uint32_t number = (uint32_t)(uintptr_t)arg;
-    if (wait_for_end(number, lander.child)) {
+    bool ended = wait_for_end(number, lander.child);
+    while (ended && !has_memory() && (ended = is_mine(number)))
+        exvi_wait_word(&lander.number, number, LOOK_NS);
+    if (ended) {
         PyGILState_STATE state = PyGILState_Ensure();
         land(number);
         PyGILState_Release(state);
