@@ -93,7 +93,7 @@ static void tell(const exvi_record *record)
 {
     PyObject *before = info_of(NULL), *after = info_of(record);
     int *collecting = announce.layout->collecting;
-    if (before && after && !*collecting) {
+    if (before && after) {
         *collecting = 1;
         call_each("start", before);
         call_each("stop", after);
@@ -106,7 +106,7 @@ static void tell(const exvi_record *record)
 
 void exvi_announce(void)
 {
-    if (!exvi_announce_is_waiting())
+    if (!exvi_announce_is_waiting() || *announce.layout->collecting)
         return;
     exvi_record *records = PyMem_RawMalloc(EXVI_RECORDS * sizeof *records);
     size_t count = records ? exvi_record_read(records) : 0;

@@ -18,7 +18,7 @@ bool exvi_announce_to(const exvi_layout *layout, const PyObject *ours);
 /* There is a record that was not looked at. */
 bool exvi_announce_is_waiting(void);
 
-/* Tell what waits. No collection may be running. */
+/* Tell what waits, unless a collection is running: a callback of somebody else's may be where we are. */
 void exvi_announce(void);
 
 /* This process was forked, or the interpreter has ended. */

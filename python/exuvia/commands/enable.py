@@ -14,7 +14,8 @@ import sysconfig
 
 import exuvia
 
-LINE = 'import os; os.environ.get("EXUVIA") == "1" and __import__("_exuvia_switch").begin()\n'
+LINE = ('import os, sys; os.environ.get("EXUVIA") == "1" != os.environ.get("EXUVIA_DISABLE") '
+        'and not sys.flags.ignore_environment and __import__("_exuvia_switch").begin()\n')
 FILES = {
     "exuvia.pth": "# made by `exuvia enable`, taken out by `exuvia disable`\n" + LINE,
     "exuvia.start": "# made by `exuvia enable --start-file`, taken out by `exuvia disable`\n_exuvia_switch:begin\n",
