@@ -16,7 +16,6 @@
 
 #include "child.h"
 #include "die.h"
-#include "files.h"
 #include "platform.h"
 #include "snapshot.h"
 
@@ -25,7 +24,7 @@ enum { RANGE_OBJECTS = 2, LANDING_LOOK = 1 };
 #else
 enum { RANGE_OBJECTS = 256, LANDING_LOOK = 64 };
 #endif
-enum { SPARE_WORDS = 1 << 18, SMALLEST_OBJECT = 32, AHEAD = 8 };
+enum { SPARE_WORDS = 1 << 18, AHEAD = 8 };
 
 static struct {
     const exvi_layout *layout;
@@ -175,13 +174,10 @@ void exvi_reclaim_forget(void)
     exvi_ranges_forget();
 }
 
-/* Room for twice what is expected, which is far off where thresholds are huge; never for more objects than the memory
- * of the process can hold, SMALLEST_OBJECT bytes each. */
+/* Room for twice what is expected. */
 static size_t answer_words(size_t expected)
 {
-    uint64_t objects = exvi_resident_bytes() / SMALLEST_OBJECT;
-    size_t most = objects > 0 ? (size_t)objects : SIZE_MAX / 4;
-    return 2 * (expected < most ? expected : most) + SPARE_WORDS;
+    return 2 * expected + SPARE_WORDS;
 }
 
 uint64_t exvi_reclaim_clone_ns(void)

@@ -16,11 +16,12 @@
 
 #include "arenas.h"
 #include "die.h"
+#include "files.h"
 #include "pace.h"
 #include "platform.h"
 #include "snapshot.h"
 
-enum { SMALLEST_TOTAL = 4, STRESS_WAIT_NS = 200000000 };
+enum { SMALLEST_TOTAL = 4, SMALLEST_OBJECT = 32, STRESS_WAIT_NS = 200000000 };
 enum { EARLY_SHARE = 5, LANDING_SHARE = 8 }; /* of the budget: a generation 1 that is short, a step of landing */
 
 static struct {
@@ -105,11 +106,15 @@ static bool is_left_to_stock(void)
 
 /* --------------------------------------------------------------- snapshots */
 
+/* What is young is guessed from the thresholds, which is far off where these are huge: never more than the memory of
+ * the process can hold. */
 static size_t expected_objects(void)
 {
     const exvi_layout *layout = turn.layout;
     Py_ssize_t young = *layout->count[0] + (Py_ssize_t)*layout->count[1] * *layout->threshold[0];
-    return (size_t)old_objects() + (young > 0 ? (size_t)young : 0);
+    uint64_t expected = old_objects() + (young > 0 ? (uint64_t)young : 0);
+    uint64_t most = exvi_resident_bytes() / SMALLEST_OBJECT;
+    return (size_t)(most > 0 && most < expected ? most : expected);
 }
 
 /* Of the child, which may get half of a processor. */

@@ -134,7 +134,7 @@ def run(program: Program, place: Place, stress: bool, timeout: float, only: list
     began = time.monotonic()
     status = run_group(command, place.tests, environment, files["output"], timeout)
     snapshots = 0
-    if stress and os.path.getsize(files["stats"]):
+    if stress and os.path.exists(files["stats"]) and os.path.getsize(files["stats"]):
         with open(files["stats"], encoding="utf-8") as file:
             snapshots = max(0, json.load(file)["completed"] - 1)  # the first is that of the installation
     return Run(status, read_outcomes(files["outcomes"]), time.monotonic() - began, snapshots)

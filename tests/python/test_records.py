@@ -617,7 +617,7 @@ def test_a_full_disk(python):
     assert done.stderr == "exuvia: 2 of 2 lines are missing in /dev/full: No space left on device\n"
     done = run(python, "--stats", "/dev/full", "-c", "print('end')")
     assert (done.returncode, done.stdout) == (0, "end\n")
-    assert done.stderr == "exuvia run: --stats /dev/full: cannot be written: No space left on device\n"
+    assert done.stderr == "exuvia: --stats /dev/full: cannot be written: No space left on device\n"
 
 
 # -------------------------------------------------------------------------- summary
