@@ -2,28 +2,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 import exuvia
 from exuvia import _install
 from exuvia._host import core as _core
-
-
-def _huge_pages() -> tuple[bool, str]:
-    try:
-        with open("/sys/kernel/mm/transparent_hugepage/enabled", encoding="ascii") as file:
-            setting = file.read().split("[")[1].split("]")[0]
-    except (OSError, IndexError):
-        return False, "the kernel has none: a snapshot copies page tables of small pages, some 20 ms for a GB"
-    if setting == "never":
-        return False, "turned off: a snapshot copies page tables of small pages, some 20 ms for a GB"
-    return True, f"transparent huge pages: {setting}"
-
-
-def _processors() -> tuple[bool, str]:
-    count = len(os.sched_getaffinity(0))
-    return count > 1, f"{count}" if count > 1 else "one only: searches take turns with the program"
+from exuvia.commands import system
 
 
 def results() -> list[tuple[str, bool, str]]:
@@ -37,17 +21,19 @@ def results() -> list[tuple[str, bool, str]]:
             checks.append((error.check, False, str(error)))
         finally:
             exuvia.uninstall()
-    checks.append(("huge pages", *_huge_pages()))
-    checks.append(("processors", *_processors()))
     return checks
 
 
 def main() -> int:
+    """What is needed is ok or missing; the rest says what to know: ok, a note, or unknown."""
     found = results()
-    width = max(len(name) for name, _, _ in found)
-    for name, ok, text in found:
-        print(f"{'ok  ' if ok else 'MISS'}  {name:<{width}}  {text}")
-    needed = [name for name, ok, _ in found if not ok and name not in ("huge pages", "processors")]
+    lines = [("ok" if ok else "MISS", name, text) for name, ok, text in found]
+    lines += [("?" if fact.fine is None else "ok" if fact.fine else "note", fact.name, fact.text)
+              for fact in system.facts()]
+    width = max(len(name) for _, name, _ in lines)
+    for word, name, text in lines:
+        print(f"{word:<4}  {name:<{width}}  {text}")
+    needed = [name for name, ok, _ in found if not ok]
     if needed:
         print(f"Exuvia cannot be installed here ({needed[0]}): programs run with stock collection.", file=sys.stderr)
     return 1 if needed else 0
