@@ -13,6 +13,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -297,6 +298,21 @@ static bool refuse_clone(void)
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
+/* From here on the system shares no memory. */
+static bool refuse_sharing(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[3])),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_SHARED, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
 /* Room for no more than a few pages, and the answer asks for many. */
 static bool refuse_memory(void)
 {
@@ -341,10 +357,25 @@ static int no_shared_memory(void *arg)
     (void)arg;
     if (line)
         return line;
+    CHECK(refuse_sharing());
+    line = start_refused(&s, EXV_REASON_NO_SHARED);
+    if (line)
+        return line;
+    CHECK(exv_collect(s.heap, 2) == RINGS * LENGTH);
+    return end(&s);
+}
+
+static int no_room(void *arg)
+{
+    scene s;
+    int line = begin(&s, 60000ULL * MILLISECOND);
+    (void)arg;
+    if (line)
+        return line;
     for (int i = 0; i < 2000; i++) /* enough objects for an answer of several pages */
         exv_decref(new_ring(s.heap, &fragile_type, 2, 0));
     CHECK(refuse_memory());
-    line = start_refused(&s, EXV_REASON_NO_SHARED);
+    line = start_refused(&s, EXV_REASON_MEMORY_TIGHT);
     CHECK(allow_memory());
     if (line)
         return line;
@@ -366,6 +397,14 @@ static void test_no_shared_memory(void **state)
     if (getenv("EXUVIA_VALGRIND"))
         skip();
     assert_int_equal(in_fork(no_shared_memory, NULL), 0);
+}
+
+static void test_no_room(void **state)
+{
+    (void)state;
+    if (getenv("EXUVIA_VALGRIND"))
+        skip();
+    assert_int_equal(in_fork(no_room, NULL), 0);
 }
 
 /* A program whose every full collection should go to the background, where none can: it collects in place, by the same
@@ -426,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_collection_in_place_while_the_child_hangs),
         cmocka_unit_test(test_clone_refused),
         cmocka_unit_test(test_no_shared_memory),
+        cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_garbage_does_not_pile_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

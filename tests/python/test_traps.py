@@ -269,7 +269,7 @@ class Closes:
         self.me = self
     def __del__(self):
         changed.append({change})
-gc.disable()
+gc.set_threshold(10**6)
 Closes()
 exuvia.collect_every(0.05)
 end = time.monotonic() + 30
@@ -288,7 +288,7 @@ assert dead(references) == 10
 @pytest.mark.parametrize("stop", ["exuvia.uninstall()", "exuvia.collect_every(0)"])
 def test_a_finalizer_stops_the_timer_that_waits_for_its_collection(python, stop):
     python.program(f"""
-gc.disable()
+gc.set_threshold(10**6)
 keep = [[i] for i in range(300000)]
 stopped = []
 class Stops:
