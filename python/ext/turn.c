@@ -34,6 +34,7 @@ static struct {
     int taken_count;
     bool whole;                 /* all generations are searched */
     const char *failure;        /* why the last one failed */
+    bool inside;                /* a collection has begun, and not ended as far as we were told */
     exvi_asked asked;           /* for by the program */
     uint64_t asked_unreachable; /* what that found */
     exvi_backoff backoff;
@@ -261,6 +262,7 @@ static bool collect_full(bool in_turn)
 
 bool exvi_turn_full_begins(void)
 {
+    turn.inside = true;
     bool by_rule = is_by_rule();
     abandon(EXVI_FALLBACK_FULL_COLLECTION);
     return by_rule;
@@ -276,6 +278,7 @@ void exvi_turn_full_ended(uint64_t began_ns, uint64_t ns, Py_ssize_t collected, 
         .began_ns = began_ns, .examined = examined, .reclaim_ns = ns, .longest_ns = ns, .unreachable = unreachable,
         .uncollectable = (uint64_t)uncollectable,
     });
+    turn.inside = false;
     turn.waiting = 0;
     turn.asked = EXVI_ASKED_NOT; /* it has freed all that was asked for */
     turn.backoff = (exvi_backoff){0};
@@ -308,6 +311,7 @@ static size_t bring(void)
 size_t exvi_turn_young_begins(int generation, int before)
 {
     exvi_fallback why;
+    turn.inside = true;
     turn.rounds++;
     if (exvi_reclaim_now() == EXVI_RECLAIM_IDLE)
         return 0;
@@ -323,7 +327,8 @@ size_t exvi_turn_young_begins(int generation, int before)
 bool exvi_turn_land(void)
 {
     exvi_fallback why;
-    if (*turn.layout->collecting)
+    bool inside = *turn.layout->collecting != 0 || (EXVI_LAYOUT_NESTS && turn.inside);
+    if (inside) /* the flag is 0 too soon, where the collection that ended was inside another */
         return exvi_reclaim_now() != EXVI_RECLAIM_IDLE;
     exvi_turn_poll();
     if (exvi_reclaim_now() == EXVI_RECLAIM_LANDING && !exvi_reclaim_land(turn.budget_ns / LANDING_SHARE, &why))
@@ -367,6 +372,7 @@ static void portion_ended(const exvi_turn_young *end)
 
 void exvi_turn_young_ended(const exvi_turn_young *end)
 {
+    turn.inside = false;
     if (exvi_reclaim_now() == EXVI_RECLAIM_FREEING || end->brought > 0)
         portion_ended(end);
     exvi_early_end early = {
