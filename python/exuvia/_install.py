@@ -29,6 +29,8 @@ class Unsupported(RuntimeError):
         self.check = check
 
 
+collect_in_place = gc.collect  # whatever a program puts in its place, to have collections in the background
+
 before_uninstall: list[Callable[[], None]] = []  # what stands on an installation and ends with it
 
 _registered = False
@@ -174,7 +176,7 @@ def _finish(timeout: float | None) -> int | None:
             _core.pause(POLL_SECONDS)
         else:
             before = _core.stats()["young_collections"]
-            gc.collect(1)
+            collect_in_place(1)
             if _core.stats()["young_collections"] == before and not _core.in_collection():
                 break  # our callback was taken out of gc.callbacks
         state, now_finished, found = _core.poll()
@@ -183,7 +185,7 @@ def _finish(timeout: float | None) -> int | None:
         return found
     if state:
         return None
-    return gc.collect() if how == FAILED else asked_for
+    return collect_in_place() if how == FAILED else asked_for
 
 
 def finish_collection(timeout: float | None = None) -> int | None:
@@ -204,10 +206,10 @@ def collect() -> int:
     of it where finish_collection() would give None.
     """
     if not is_active():
-        return gc.collect()
+        return collect_in_place()
     earlier = _finish(None)  # it does not see what has died since it began
     if earlier is None:
         return 0
     if _core.start(3) or _core.poll()[0] != 0:
         return earlier + (_finish(None) or 0)
-    return earlier + gc.collect()
+    return earlier + collect_in_place()

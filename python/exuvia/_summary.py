@@ -1,6 +1,7 @@
 """What `exuvia run --summary` prints: functions from statistics to tables, drawn plainly or, on a terminal, by rich."""
 from __future__ import annotations
 
+import gc
 import io
 from typing import NamedTuple, TextIO
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import rich.console
 
 MOST_COLLECTIONS = 20
+MANY = 100_000  # objects, as a first threshold
 
 
 class Table(NamedTuple):
@@ -25,6 +27,17 @@ _EMPTY = [Table("exuvia", ["", "count"], [["", ""]], 1)]
 
 def milliseconds(ns: float) -> str:
     return f"{ns / 1e6:.3f} ms"
+
+
+def collector() -> list[list[str]]:
+    """What the program has set, where it keeps anything from being collected: most do so for want of short stops."""
+    first = gc.get_threshold()[0]
+    if not gc.isenabled():
+        return [["collector", "disabled by the program: nothing is collected unless it asks"]]
+    if first == 0 or first > MANY:
+        return [["collector", f"the first threshold is {first}: cycles wait for so many objects" if first else
+                 "the first threshold is 0: nothing is collected unless the program asks"]]
+    return []
 
 
 def overview(stats: Stats) -> Table:
@@ -44,6 +57,7 @@ def overview(stats: Stats) -> Table:
              f"{total.unreachable}; of {total.candidates} candidates {total.stale} were stale"],
             ["memory of the child, at most", f"{total.child_bytes / 1e6:.1f} MB"],
         ]
+    rows += collector()
     reasons = [f"{name} {count}" for name, count in stats.fallbacks.items() if count]
     rows.append(["fallbacks", ", ".join(reasons) or "none"])
     return Table("exuvia", ["", ""], rows, 2)

@@ -143,3 +143,32 @@ for _ in range(1000): pass
 print(seen)
 """)
     assert (done.returncode, done.stdout) == (0, "['start', 'stop']\n"), done.stderr
+
+
+def test_collections_that_a_library_asks_for(python):
+    """The recipe of docs/production.md: they come from the background, and where no search can be had, in place."""
+    python.program("""
+import gc, exuvia
+in_place = gc.collect
+def collect(generation=2):
+    return exuvia.collect() if generation == 2 else in_place(generation)
+gc.collect = collect
+in_place()
+make_cycles(10)
+before = exuvia.stats()
+assert gc.collect() >= 20
+after = exuvia.stats()
+assert (after.completed, after.full_collections) == (before.completed + 1, before.full_collections)
+start, _core.start = _core.start, lambda *_: False
+make_cycles(10)
+assert gc.collect() >= 20 and exuvia.stats().full_collections == after.full_collections + 1
+_core.start = start
+class Finalizer:
+    def __del__(self):
+        found.append(gc.collect())
+found = []
+thing = Finalizer()
+thing.me = thing
+del thing
+assert gc.collect() >= 1 and found == [0]
+""")

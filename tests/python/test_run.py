@@ -164,6 +164,15 @@ def test_statistics_and_summary(python, tmp_path):
     assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
 
 
+@pytest.mark.parametrize("code, told", [("gc.disable()", "disabled by the program"), ("pass", None),
+                                        ("gc.set_threshold(5000000)", "5000000: cycles wait"),
+                                        ("gc.set_threshold(0)", "threshold is 0: nothing")])
+def test_the_summary_says_what_keeps_garbage(python, code, told):
+    done = python.command("-m", "exuvia", "run", "--summary", "-c", "import gc; " + code)
+    assert done.returncode == 0
+    assert told in done.stderr if told else "collector  " not in done.stderr
+
+
 def test_doctor(python):
     done = python.command("-m", "exuvia", "doctor")
     assert done.returncode == 0, done.stdout + done.stderr
