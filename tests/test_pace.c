@@ -133,6 +133,10 @@ static void test_stuck(void **state)
     exvi_pace_step(&pace, 250000, 11, 11000000);
     due.waiting = 500000;
     assert_true(exvi_pace_is_stuck(&pace, &due, 14000001));
+    exvi_pace_waited(&pace, 1000000000);
+    exvi_pace_step(&pace, 250000, 11, 11000000);
+    due.waiting = 750000;
+    assert_true(exvi_pace_is_stuck(&pace, &due, 24000000)); /* 10 ms in the second that was waited for it */
 }
 
 #ifndef EXVI_STRESS

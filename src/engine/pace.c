@@ -101,7 +101,7 @@ void exvi_pace_began(exvi_pace *pace, const exvi_due *due, uint64_t objects, uin
     pace->runway = left > whole / 4 ? left : whole / 4;
     pace->expected_ns = bounded((double)objects * pace->search_ns, 1e5, 1e15);
     pace->births = pace->unseen = pace->looked_births = pace->looked_child_ns = 0;
-    pace->waited_ns = 0;
+    pace->waited_ns = pace->looked_waited_ns = 0;
     pace->began_ns = now_ns;
 }
 
@@ -137,9 +137,13 @@ bool exvi_pace_is_stuck(exvi_pace *pace, const exvi_due *due, uint64_t child_ns)
     if (pace->births - pace->looked_births < patience)
         return false;
     double done_ns = (double)child_ns - pace->looked_child_ns;
+    double waited_ns = (double)(pace->waited_ns - pace->looked_waited_ns);
     pace->looked_births = pace->births;
     pace->looked_child_ns = (double)child_ns;
-    return due->waiting > due->total && done_ns < pace->expected_ns / 20;
+    pace->looked_waited_ns = pace->waited_ns;
+    /* a child that hangs still looks around now and then */
+    bool gets_nowhere = done_ns < pace->expected_ns / 20 || done_ns * 50 < waited_ns;
+    return due->waiting > due->total && gets_nowhere;
 }
 
 void exvi_pace_searched(exvi_pace *pace, uint64_t child_ns, uint64_t objects, uint64_t now_ns)

@@ -59,6 +59,7 @@ typedef struct exvi_pace {
     double births;            /* so far, as of the last count of the oldest generation */
     double unseen;            /* and since then, about */
     double looked_births, looked_child_ns; /* when it was last seen to get on */
+    uint64_t looked_waited_ns;
     uint64_t waited_ns;       /* by young collections */
     uint64_t began_ns;
 
