@@ -7,8 +7,8 @@ The table of docs/goes-with.md is what this prints. It installs pinned packages 
 it needs PyPI and belongs to no test run; what a system package brings (perf, gdb, heaptrack, other allocators) is tried
 where it is there, and named as missing where not. FOLDER holds the package as built for PYTHON (tools/interpreters.py).
 
-The program makes a live heap and dead cycles that are old, lets a collection beside it find them, and ends with one line
-of JSON. A tool goes with us where that line is there, the cycles are dead, nothing fell back, and the tool's own result
+The program makes a live heap and old dead cycles, lets a collection beside it find them, and ends with one line of
+JSON. A tool goes with us where that line is there, the cycles are dead, nothing fell back, and the tool's own result
 can be read by the tool itself and names what the program did.
 """
 import argparse
@@ -187,7 +187,8 @@ def py_spy(bench):
     with open(raw) as file:
         stacks = file.read()
     bench.needs(stacks, "busy_work")
-    return bench.ours(output) + f"; processes in its result: {len({s.split(';')[0] for s in stacks.splitlines()})}"
+    processes = {line.rpartition(" ")[0].split(";")[0] for line in stacks.splitlines()}
+    return bench.ours(output) + f"; processes in its result: {len(processes)}"
 
 
 def debugpy(bench):
