@@ -29,8 +29,8 @@ typedef struct pool_header {
     uint32_t last;           /* the largest such offset */
 } pool_header;
 
-enum { POOL_SIZE = 1 << 14, FIRST_BLOCK = 48, SIZE_CLASSES = 32, GRANULES = POOL_SIZE / 16, LINES_AHEAD = 1024 };
-enum { HEADS = EXVI_GENERATIONS + 1, LOWEST_ADDRESS = 1 << 16, PATIENCE = 1 << 14, ROOM_FOR_YOUNG = 1 << 17 };
+enum { POOL_SIZE = 1 << 14, FIRST_BLOCK = 48, SIZE_CLASSES = 32, GRANULES = POOL_SIZE / 16, LINE = 64 };
+enum { HEADS = EXVI_GENERATIONS + 1, LOWEST_ADDRESS = 1 << 16, PATIENCE = 1 << 14 };
 #define LIKELY_COUNT ((uint64_t)1 << 21)
 #define LARGEST_COUNT ((uint64_t)1 << 34)
 
@@ -44,7 +44,7 @@ typedef struct pages {
     const exvi_gc_head **leading_out; /* heads of lists and objects whose next object is not in an arena */
     size_t out_count, out_room;
     const exvi_gc_head **frozen;
-    size_t frozen_count;
+    size_t frozen_count, frozen_room;
     bool failed;
 } pages;
 
@@ -182,11 +182,29 @@ static void add_pool(pages *p, const pool_header *pool, exvi_member_record *reco
         if (is_free[at / 1024] >> (at / 16 % 64) & 1)
             continue;
         const uintptr_t *word = (const uintptr_t *)((uintptr_t)pool + at);
-        __builtin_prefetch((const char *)word + LINES_AHEAD);
         if (is_tracked(p, word, 0))
             add_object(p, word, records);
         else if (size >= 3 * sizeof(exvi_gc_head) && is_tracked(p, word + 2, EXVI_KIND_PREHEADER))
             add_object(p, word + 2, records);
+    }
+}
+
+/* The chain of free blocks leads to and fro in its pool, and would wait for memory at each step. So the pool is fetched
+ * before, all lines at a time; by loads, since processors drop prefetches when they are many. */
+static void fetch_pool(const pool_header *pool)
+{
+    uint32_t size = (pool->size_class + 1) * 16;
+    if (!is_pool(pool))
+        return;
+    for (uint32_t at = FIRST_BLOCK; at < pool->virgin; at += size < LINE ? LINE : size)
+        (void)*(const volatile char *)((const char *)pool + at);
+}
+
+static void add_arena(pages *p, uintptr_t arena, exvi_member_record *records)
+{
+    for (uintptr_t at = arena; at < arena + EXVI_SLOT_SIZE; at += POOL_SIZE) {
+        fetch_pool((const pool_header *)at);
+        add_pool(p, (const pool_header *)at, records);
     }
 }
 
@@ -203,11 +221,8 @@ static void add_region(void *arg, uintptr_t start, uint32_t used)
     pages *p = arg;
     exvi_member_record *records = exvi_walk_records(p->walk, start);
     p->failed = p->failed || !records || exvi_walk_ends(p->walk, p->graph);
-    for (; used && !p->failed; used &= used - 1) {
-        uintptr_t arena = start + (uintptr_t)__builtin_ctz(used) * EXVI_SLOT_SIZE;
-        for (uintptr_t at = arena; at < arena + EXVI_SLOT_SIZE; at += POOL_SIZE)
-            add_pool(p, (const pool_header *)at, records);
-    }
+    for (; used && !p->failed; used &= used - 1)
+        add_arena(p, start + (uintptr_t)__builtin_ctz(used) * EXVI_SLOT_SIZE, records);
 }
 
 static bool add_arenas(pages *p)
@@ -251,49 +266,77 @@ static bool add_outside(pages *p, size_t *found)
 
 /* ------------------------------------------------------------------- the frozen */
 
-/* Up to `most` of them are written down. More: walking the other lists costs less than taking these out. */
-static bool list_frozen(pages *p, size_t most)
+/* An object of the lists that are searched, after the last one; NULL after all. */
+static const exvi_gc_head *next_other(const pages *p, int *list, const exvi_gc_head *head)
+{
+    head = exvi_gc_next(head);
+    while (head == p->head[*list]) {
+        if (++*list == EXVI_GENERATIONS)
+            return NULL;
+        head = exvi_gc_next(p->head[*list]);
+    }
+    return head;
+}
+
+static bool note_frozen(pages *p, const exvi_gc_head *head)
+{
+    if (p->frozen_count == p->frozen_room) {
+        size_t room = p->frozen_room ? 2 * p->frozen_room : 1024;
+        const exvi_gc_head **larger = exvi_map_larger(p->frozen, p->frozen_room * sizeof *larger,
+                                                      room * sizeof *larger);
+        if (!larger)
+            return false;
+        p->frozen = larger;
+        p->frozen_room = room;
+    }
+    p->frozen[p->frozen_count++] = head;
+    return true;
+}
+
+/* The frozen are written down, to be taken out. If they are more than the others, walking the lists of these costs less
+ * than all that: false. To find that out, both are walked until the shorter one ends. */
+static bool list_frozen(pages *p)
 {
     const exvi_gc_head *permanent = p->head[EXVI_GENERATIONS];
-    if (exvi_gc_next(permanent) == permanent)
-        return true;
-    p->frozen = exvi_map((most + 1) * sizeof *p->frozen, exvi_page_size());
-    if (!p->frozen)
-        return false;
+    const exvi_gc_head *other = p->head[0];
+    int list = 0;
     for (const exvi_gc_head *head = exvi_gc_next(permanent); head != permanent; head = exvi_gc_next(head)) {
-        if (p->frozen_count == most || (p->frozen_count % PATIENCE == 0 && exvi_walk_ends(p->walk, p->graph)))
+        other = next_other(p, &list, other);
+        if (!other || !note_frozen(p, head))
             return false;
-        p->frozen[p->frozen_count++] = head;
+        if (p->frozen_count % PATIENCE == 0 && exvi_walk_ends(p->walk, p->graph))
+            return false;
     }
     return true;
 }
 
 /* They are not collected: for the others, references from them come from outside. */
-static void take_frozen_out(pages *p)
+static void take_frozen_out(pages *p, size_t *outside)
 {
-    for (size_t i = 0; i < p->frozen_count; i++)
+    for (size_t i = 0; i < p->frozen_count; i++) {
         exvi_walk_remove(p->walk, exvi_gc_object_of(p->frozen[i]));
+        *outside -= !is_in_arena(p, (uintptr_t)p->frozen[i]);
+    }
 }
 
-bool exvi_pages_add_members(exvi_kinds *kinds, exvi_walk *walk, const exvi_graph *graph, size_t expected,
-                            size_t *outside)
+bool exvi_pages_add_members(exvi_kinds *kinds, exvi_walk *walk, const exvi_graph *graph, size_t *outside)
 {
     const exvi_layout *layout = kinds->layout;
     pages p = {.kinds = kinds, .walk = walk, .graph = graph};
-    const size_t ours_size = EXVI_TABLES / 8, most = expected > 1024 ? expected : 1024;
+    const size_t ours_size = EXVI_TABLES / 8;
     for (int i = 0; i < EXVI_GENERATIONS; i++)
         p.head[i] = layout->head[i];
     p.head[EXVI_GENERATIONS] = layout->permanent;
     p.ours = exvi_map(ours_size, exvi_page_size());
     *outside = 0;
-    bool whole = p.ours && list_frozen(&p, most) && add_arenas(&p) && add_outside(&p, outside) && p.sum == 0;
+    bool whole = p.ours && list_frozen(&p) && add_arenas(&p) && add_outside(&p, outside) && p.sum == 0;
     if (whole)
-        take_frozen_out(&p);
+        take_frozen_out(&p, outside);
     if (p.ours)
         exvi_unmap(p.ours, ours_size);
     if (p.leading_out)
         exvi_unmap(p.leading_out, p.out_room * sizeof *p.leading_out);
     if (p.frozen)
-        exvi_unmap(p.frozen, (most + 1) * sizeof *p.frozen);
+        exvi_unmap(p.frozen, p.frozen_room * sizeof *p.frozen);
     return whole;
 }

@@ -23,9 +23,8 @@
 
 #include "walk.h"
 
-/* Make all tracked objects that are not frozen members; `expected` of them, about. False: that could not be proven, or
- * not be done; the members are void. For a snapshot child. *outside: of them, those that were found along the lists. */
-bool exvi_pages_add_members(exvi_kinds *kinds, exvi_walk *walk, const exvi_graph *graph, size_t expected,
-                            size_t *outside);
+/* Make all tracked objects that are not frozen members. False: that could not be proven, or is not worth it; the
+ * members are void. For a snapshot child. *outside: of them, those that were found along the lists. */
+bool exvi_pages_add_members(exvi_kinds *kinds, exvi_walk *walk, const exvi_graph *graph, size_t *outside);
 
 #endif

@@ -193,8 +193,7 @@ static bool take_snapshot(const exvi_reclaim_options *options, exvi_fallback *wh
         *why = exvi_free_log_is_alone() ? EXVI_FALLBACK_ALLOCATOR : EXVI_FALLBACK_INTERPRETERS;
         return false;
     }
-    reclaim.search = (exvi_search){reclaim.layout, options->generations, options->idle, PyImport_GetModuleDict(),
-                                    options->expected};
+    reclaim.search = (exvi_search){reclaim.layout, options->generations, options->idle, PyImport_GetModuleDict()};
     reclaim.frozen_next = permanent->next;
     reclaim.frozen_prev = permanent->prev;
     reclaim.snapshot.plan = (exvi_search_plan){

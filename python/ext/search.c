@@ -36,23 +36,26 @@ typedef struct host {
 
 /* ------------------------------------------------------------------ members */
 
-static size_t length_of(const exvi_gc_head *list, size_t most)
+/* Walking a long list would take as long as all the rest: then what CPython counted has to do. */
+static size_t length_of(const exvi_layout *layout, int generation)
 {
+    const exvi_gc_head *list = layout->head[generation];
     size_t length = 0;
-    for (const exvi_gc_head *head = exvi_gc_next(list); head != list && length < most; head = exvi_gc_next(head))
+    for (const exvi_gc_head *head = exvi_gc_next(list); head != list && length < MOST_YOUNG; head = exvi_gc_next(head))
         length++;
-    return length;
+    size_t counted = generation == 0 && *layout->count[0] > 0 ? (size_t)*layout->count[0] : 0;
+    return length == MOST_YOUNG && counted > length ? counted : length;
 }
 
 static bool add_by_pages(host *h, exvi_walk *walk)
 {
     size_t outside;
     if (h->search->generations < EXVI_GENERATIONS ||
-        !exvi_pages_add_members(h->kinds, walk, h->graph, h->search->expected, &outside))
+        !exvi_pages_add_members(h->kinds, walk, h->graph, &outside))
         return false;
     size_t young = 0;
     for (int i = 0; i < EXVI_GENERATIONS - 1; i++)
-        young += length_of(h->search->layout->head[i], MOST_YOUNG);
+        young += length_of(h->search->layout, i);
     h->oldest = walk->members > young ? walk->members - young : 0;
     h->listed = outside;
     return true;

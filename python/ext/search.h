@@ -23,7 +23,6 @@ typedef struct exvi_search {
     int generations;              /* how many lists are the set: 1 only the youngest, 3 all */
     bool idle;                    /* nobody waits for the answer */
     PyObject *root;               /* the dictionary of modules: known to be alive */
-    size_t expected;              /* objects in the lists, about */
 } exvi_search;
 
 /* For exvi_snapshot_start(); `arg` is an exvi_search. Writes headers of objects, so it may run in a child only. */
