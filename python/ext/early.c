@@ -13,8 +13,10 @@ enum {
     CALM = 3,              /* so many at CPython's own pace have to find little before one comes early */
     UNSEEN = 16,           /* and again after early ones have taken on such a part of the old objects, */
     UNSEEN_IN_FLIGHT = 4,  /* or such a part while a snapshot is up: page faults make one several times as long */
-    HORIZON = 2000         /* collections of generation 0 in which a full one is due, or none comes early */
+    HORIZON = 2000,        /* collections of generation 0 in which a full one is due, or none comes early */
+    STRETCH = 4            /* one at CPython's own pace is not awaited where it would take so many times the limit, */
 };
+#define STRETCH_NS UINT64_C(2000000) /* and longer than this */
 
 static struct {
     uint64_t ns[2];
@@ -28,6 +30,7 @@ static struct {
     bool hurried;          /* we have made generation 1 due */
     bool by_itself;        /* the collection that runs is CPython's, not the program's own */
     bool early;            /* it came because we made it due */
+    bool stretched;        /* that one is as good as one at CPython's own pace, which would be too long */
     int64_t stands_for;    /* young collections since generation 2's count went up, if the last of them came early */
 } young;
 
@@ -51,14 +54,27 @@ static int64_t natural_pace(const exvi_layout *layout)
     return (int64_t)*layout->threshold[1] + 1;
 }
 
+static bool heeds_thresholds(const exvi_layout *layout, const exvi_early_end *end)
+{
+    int64_t until_full = natural_pace(layout) * ((int64_t)*layout->threshold[2] + 1);
+    return end->may_hurry && until_full <= HORIZON && young.threshold == *layout->threshold[1] &&
+           *layout->count[1] <= *layout->threshold[1];
+}
+
 /* An early one cannot find what dies later, so it tells nothing of how much that is. Where generation 1 finds much at
  * CPython's own pace, or where full collections are too rare to make it good, none comes early. */
 static bool may_hurry(const exvi_layout *layout, const exvi_early_end *end)
 {
-    int64_t until_full = natural_pace(layout) * ((int64_t)*layout->threshold[2] + 1);
     uint64_t most = end->old / (end->in_flight ? UNSEEN_IN_FLIGHT : UNSEEN);
-    return end->may_hurry && young.calm >= CALM && young.unseen <= most && until_full <= HORIZON &&
-           young.threshold == *layout->threshold[1] && *layout->count[1] <= *layout->threshold[1];
+    return heeds_thresholds(layout, end) && young.calm >= CALM && young.unseen <= most;
+}
+
+/* Where old objects die, each of generation 0 has many more than its threshold, and one of generation 1 at CPython's own
+ * pace is a stop of a tenth of a second and more. So it is not awaited, but where the last one found much. */
+static bool may_stretch(const exvi_layout *layout, const exvi_early_end *end, uint64_t limit_ns)
+{
+    return young.spent_ns > STRETCH * limit_ns && young.spent_ns > STRETCH_NS && young.calm > 0 &&
+           heeds_thresholds(layout, end);
 }
 
 /* Generation 1 looks again at what generation 0 has looked at, and takes longer for it, farther from the cache. The
@@ -67,10 +83,12 @@ static bool may_hurry(const exvi_layout *layout, const exvi_early_end *end)
 static void hurry(const exvi_layout *layout, const exvi_early_end *end, uint64_t limit_ns)
 {
     bool late = young.pace > 0 && young.behind >= young.pace;
-    if ((late || young.spent_ns > limit_ns) && may_hurry(layout, end)) {
-        *layout->count[1] = *layout->threshold[1] + 1;
-        young.hurried = true;
-    }
+    bool sooner = (late || young.spent_ns > limit_ns) && may_hurry(layout, end);
+    if (!sooner && !may_stretch(layout, end, limit_ns))
+        return;
+    *layout->count[1] = *layout->threshold[1] + 1;
+    young.hurried = true;
+    young.stretched = !sooner;
 }
 
 /* One that came early is a part of one at CPython's pace, and so is what it adds to generation 2's count. */
@@ -94,15 +112,16 @@ static uint64_t objects(const exvi_layout *layout)
 static void adapt(const exvi_layout *layout, const exvi_early_end *end, uint64_t limit_ns)
 {
     bool much = end->found > young.found && (end->found - young.found) * WORTH > objects(layout);
-    young.calm = much ? 0 : young.early || young.calm == CALM ? young.calm : young.calm + 1;
-    if (!young.early)
+    bool tells = !young.early || young.stretched; /* how much dies later */
+    young.calm = much ? 0 : !tells || young.calm == CALM ? young.calm : young.calm + 1;
+    if (tells)
         young.unseen = 0;
     if (young.threshold != *layout->threshold[1])
         young.pace = young.calm = 0; /* the program wishes another one */
     young.threshold = *layout->threshold[1];
     if (much)
         young.pace = 0;
-    else if (end->ns > limit_ns && (young.early || young.pace == 0))
+    else if (end->ns > limit_ns && ((young.early && !young.stretched) || young.pace == 0))
         young.pace = young.behind > 1 ? young.behind / 2 : 1;
     else if (end->ns < limit_ns / 4)
         young.pace *= 2;
@@ -137,7 +156,7 @@ void exvi_early_ended(const exvi_layout *layout, const exvi_early_end *end, uint
         return;
     }
     set_count_right(layout);
-    if (young.early)
+    if (young.early && !young.stretched)
         young.unseen += objects(layout);
     if (young.by_itself && !end->carried)
         adapt(layout, end, limit_ns);
