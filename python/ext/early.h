@@ -15,9 +15,9 @@
  * work on them. Generation 2's count goes on as if none had come early, so that full collections are due when they
  * always were.
  *
- * Where old objects die, CPython's count of births less deaths grows slowly, so that each collection of generation 0 has
- * many times its threshold, and one of generation 1 at CPython's own pace is a stop of a tenth of a second. Such a one is
- * not awaited: one that is four times over the limit, and 2 ms long, tells as much.
+ * Where old objects die, CPython's count of births less deaths grows slowly, so that each collection of generation 0
+ * has many times its threshold, and one of generation 1 at CPython's own pace is a stop of a tenth of a second. Such a
+ * one is not awaited: one that is four times over the limit, and 2 ms long, tells as much.
  *
  * What is lost is time to die in: a cycle that dies between two such collections waits for a full one. Hence not where
  * generation 1 finds much, which only one at CPython's own pace can tell: such a one comes after every so many objects,
