@@ -69,8 +69,8 @@ static bool may_hurry(const exvi_layout *layout, const exvi_early_end *end)
     return heeds_thresholds(layout, end) && young.calm >= CALM && young.unseen <= most;
 }
 
-/* Where old objects die, each of generation 0 has many more than its threshold, and one of generation 1 at CPython's own
- * pace is a stop of a tenth of a second and more. So it is not awaited, but where the last one found much. */
+/* Where old objects die, each of generation 0 has many more than its threshold, and one of generation 1 at CPython's
+ * own pace is a stop of a tenth of a second and more. So it is not awaited, but where the last one found much. */
 static bool may_stretch(const exvi_layout *layout, const exvi_early_end *end, uint64_t limit_ns)
 {
     return young.spent_ns > STRETCH * limit_ns && young.spent_ns > STRETCH_NS && young.calm > 0 &&
