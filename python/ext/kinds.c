@@ -41,6 +41,7 @@ static uint32_t kind_of_type(const exvi_layout *layout, const PyTypeObject *type
     kind |= type == &PyList_Type ? EXVI_KIND_LIST : type == &PyTuple_Type ? EXVI_KIND_TUPLE : 0;
     kind |= is_weakref(type) ? EXVI_KIND_WEAKREF : 0;
     kind |= may_borrow(layout, type->tp_traverse) ? EXVI_KIND_BORROWS : 0;
+    kind |= type->tp_finalize || type->tp_del ? EXVI_KIND_FINALIZES : 0;
     return kind;
 }
 

@@ -18,6 +18,7 @@ enum {
     EXVI_KIND_WEAKREF = 16,
     EXVI_KIND_BORROWS = 32,   /* may report references that are not counted */
 };
+#define EXVI_KIND_FINALIZES UINT32_C(0x80000000) /* the engine's EXVI_NODE_FINALIZES */
 
 typedef struct exvi_kind_entry {
     uintptr_t type;

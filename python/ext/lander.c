@@ -19,12 +19,13 @@
 #define GRACE_NS UINT64_C(300000000)   /* after its end, in which the program's own collections may land it */
 #define STEP_NS UINT64_C(1000000)      /* without the GIL, between two steps */
 #define ASK_NS UINT64_C(25000000)      /* between two questions for a young collection */
-#define FORK_NS UINT64_C(20000000)     /* that a fork waits for at most */
+#define FORK_NS UINT64_C(1000000000)   /* that a fork waits at most for those that need nothing but a processor */
 enum { ASKS = 20, STATE_ROOM = 1 << 16 };
 
 static struct {
     _Atomic uint32_t number;           /* of the search that is watched: odd; even: none is */
     _Atomic uint32_t threads;
+    _Atomic uint32_t taking;           /* of them those that have the GIL or wait for it */
     int32_t child;
     bool forks_seen_to;
 } lander;
@@ -76,9 +77,11 @@ static void run(void *arg)
     while (ended && !has_memory() && (ended = is_mine(number)))
         exvi_wait_word(&lander.number, number, LOOK_NS);
     if (ended) {
+        atomic_fetch_add(&lander.taking, 1);
         PyGILState_STATE state = PyGILState_Ensure();
         land(number);
         PyGILState_Release(state);
+        atomic_fetch_sub(&lander.taking, 1);
     }
     atomic_fetch_sub(&lander.threads, 1);
     exvi_wake_word(&lander.threads);
@@ -93,18 +96,20 @@ static void rest(void)
     exvi_wake_word(&lander.number);
 }
 
-static void await_threads(uint64_t ns)
+/* Until no more than these are left. */
+static void await_threads(const _Atomic uint32_t *but, uint64_t ns)
 {
     uint64_t until_ns = exvi_clock_ns() + ns;
     uint32_t left;
-    for (uint64_t now; (left = atomic_load(&lander.threads)) > 0 && (now = exvi_clock_ns()) < until_ns;)
+    for (uint64_t now; (left = atomic_load(&lander.threads)) > atomic_load(but) && (now = exvi_clock_ns()) < until_ns;)
         exvi_wait_word(&lander.threads, left, until_ns - now);
 }
 
+/* One that waits for the GIL waits for the thread that forks. */
 static void before_fork(void)
 {
     rest();
-    await_threads(FORK_NS);
+    await_threads(&lander.taking, FORK_NS);
 }
 
 static void watch(uint32_t number)
@@ -130,10 +135,11 @@ void exvi_lander_follow(void)
 
 void exvi_lander_wait(void)
 {
+    static const _Atomic uint32_t none;
     rest();
     while (atomic_load(&lander.threads) > 0) {
         Py_BEGIN_ALLOW_THREADS
-        await_threads(LOOK_NS);
+        await_threads(&none, LOOK_NS);
         Py_END_ALLOW_THREADS
     }
 }
@@ -141,5 +147,6 @@ void exvi_lander_wait(void)
 void exvi_lander_forked(void)
 {
     atomic_store(&lander.threads, 0);
+    atomic_store(&lander.taking, 0);
     atomic_fetch_and(&lander.number, ~UINT32_C(1));
 }

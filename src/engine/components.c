@@ -199,6 +199,15 @@ static void put_in_order(search *s)
     sort_by(s->parent, s->other, s->order, s->count, start);
 }
 
+/* Of each structure that hangs together, by the object that stands for it: has any of it a finalizer? */
+static void note_finalizers(search *s)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        s->other[i] = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        s->other[s->parent[i]] |= s->walk->node[s->number[i]].word & EXVI_NODE_FINALIZES;
+}
+
 static bool ends_group(const search *s, uint32_t i, uint32_t whole_begins)
 {
     if (i + 1 == s->count)
@@ -208,7 +217,7 @@ static bool ends_group(const search *s, uint32_t i, uint32_t whole_begins)
         return true;
     bool is_large = whole_begins + EXVI_WHOLE < s->count &&
                     s->parent[s->order[whole_begins + EXVI_WHOLE]] == s->parent[here];
-    return is_large && s->place[here] != s->place[next];
+    return is_large && s->other[s->parent[here]] == 0 && s->place[here] != s->place[next];
 }
 
 static void write_down(const search *s, exvi_components *c)
@@ -243,6 +252,7 @@ bool exvi_components_find(exvi_components *components, const exvi_walk *walk, si
         number_the_dead(&s);
         find_components(&s);            /* place: who refers to a component has a smaller one */
         put_in_order(&s);
+        note_finalizers(&s);
         write_down(&s, components);
         components->count = unreachable;
     }

@@ -10,6 +10,9 @@
  * A structure that hangs together, in whatever direction, and has at most EXVI_WHOLE objects stays one group: it is
  * no long stop, and all its finalizers run before any of it is cleared, as if it had been found at once.
  *
+ * Nor is one cut that has a finalizer in it (EXVI_NODE_FINALIZES): finalizers run Python code, which may make weak
+ * references to what was found with them, and see what callbacks are called.
+ *
  * A weak reference with a callback stands before what it leads to, or in one group with it: the callback of one that
  * dies is not called, as if both had been found at once.
  *

@@ -135,6 +135,9 @@ size_t exvi_walk_next(const exvi_walk *walk, exvi_walk_cursor *cursor, void **ob
 void exvi_walk_look_up(exvi_walk *walk);
 void exvi_walk_note_many(exvi_walk *walk, uint32_t number, uint64_t count);
 
+/* In a node's word, which is the host's otherwise: it has a finalizer, see components.h. */
+#define EXVI_NODE_FINALIZES (UINT32_C(1) << 31)
+
 static inline void exvi_walk_node(exvi_walk *walk, uint64_t refcount, uint32_t word)
 {
     size_t number = walk->nodes + walk->begun;
