@@ -20,6 +20,8 @@ help:
 	@echo 'make soak SECONDS=180      mixed work for so long under Exuvia and stock: memory flat, nothing lost or left'
 	@echo 'make bench                 measure against other allocators, a collector and CPython'
 	@echo 'make install PREFIX=DIR    header, libraries, pkg-config and CMake packages [$(PREFIX)]'
+	@echo 'make uninstall PREFIX=DIR  take them away again'
+	@echo 'make test-musl             the library and its C tests with musl-gcc'
 	@echo 'make docs                  API reference from the header, into $(BUILD)/docs'
 	@echo 'make stress                tests with tiny constants only'
 	@echo 'make sanitize              tests under ASan and UBSan, then TSan'
@@ -130,7 +132,17 @@ install:
 	@ninja -C $(BUILD)/install
 	@DESTDIR=$(DESTDIR) tools/install $(BUILD)/install $(abspath $(PREFIX))
 
+uninstall:
+	@tools/setup build
+	@tools/configure $(BUILD)/install -Dtests=disabled -Dexamples=false --prefix=$(abspath $(PREFIX)) \
+		--libdir=$(LIBDIR)
+	@DESTDIR=$(DESTDIR) tools/uninstall $(BUILD)/install
+
+test-musl:
+	@tools/setup build musl
+	@tools/test-musl $(BUILD)/musl
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: help demo test test-all test-cpython test-matrix test-programs test-page bench-pyperformance bench-loads soak stress sanitize valgrind fuzz bench docs install clean
+.PHONY: help demo test test-all test-cpython test-matrix test-programs test-page bench-pyperformance bench-loads soak stress sanitize valgrind fuzz bench docs install uninstall test-musl clean

@@ -359,7 +359,7 @@ static void test_no_memory_to_search(void **state)
     uint64_t failures = 0;
     for (uint64_t nth = 1;; nth++) {
         node *ring = new_ring(heap, &node_type, 70000, 0);
-        exvi_cycle_drop(&heap->collector.cycle);
+        exvi_collector_trim(heap);
         exvi_fault_set(EXVI_FAULT_MAP, nth, false);
         exv_decref(ring);
         size_t found = exv_collect(heap, 2);
@@ -384,7 +384,9 @@ static void test_no_memory_to_search(void **state)
 static void fail_from_now(node *self)
 {
     (void)self;
-    exvi_cycle_drop(&exv_get_heap(self)->collector.cycle);
+    exvi_collector *c = &exv_get_heap(self)->collector;
+    exvi_cycle_drop(&c->cycle);
+    exvi_subset_drop(&c->subset);
     exvi_fault_set(EXVI_FAULT_MAP, 1, true);
 }
 
@@ -420,6 +422,53 @@ static void test_no_memory_to_search_again(void **state)
 }
 #endif
 
+/* ------------------------------------------------------------- scratch */
+
+static size_t mapped_bytes(void)
+{
+    unsigned long total = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%lu", &total), 1);
+    fclose(file);
+    return total * exvi_page_size();
+}
+
+/* Young objects all over a heap, collected again and again: what that leaves is little, counted, and can be trimmed. */
+static void test_scratch_is_counted(void **state)
+{
+    exv_heap *heap = *state;
+    enum { COUNT = 300000, STEP = 500 };
+    exv_heap_stats stats;
+    exv_gc_disable(heap);
+    node **kept = malloc(COUNT * sizeof *kept);
+    for (int i = 0; i < COUNT; i++)
+        kept[i] = new_node(heap, &node_type, 0);
+    exv_gc_freeze(heap);
+    exv_get_heap_stats(heap, &stats);
+    size_t held = stats.held_bytes, mapped = mapped_bytes();
+    for (int round = 0; round < 20; round++) {
+        for (int i = round * 20; i < COUNT; i += STEP) {
+            exv_decref(kept[i]);
+            kept[i] = new_node(heap, &node_type, 0);
+        }
+        exv_collect(heap, 0);
+    }
+    exv_get_heap_stats(heap, &stats);
+    assert_int_equal(mapped_bytes() - mapped, stats.held_bytes - held);
+    assert_true(heap->collector.scratch_bytes < (1 << 20));
+    assert_true(exv_heap_trim(heap) >= stats.held_bytes - held);
+    assert_int_equal(heap->collector.scratch_bytes, 0);
+    exv_gc_unfreeze(heap);
+    exv_collect(heap, 2); /* of so many that it takes tables: none of them stay */
+    exv_get_heap_stats(heap, &stats);
+    assert_int_equal(mapped_bytes() - mapped, stats.held_bytes - held);
+    for (int i = 0; i < COUNT; i++)
+        exv_decref(kept[i]);
+    free(kept);
+    assert_sound(heap);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +487,7 @@ int main(void)
         heap_test(test_no_memory_to_search),
         heap_test(test_no_memory_to_search_again),
 #endif
+        heap_test(test_scratch_is_counted),
     };
     return cmocka_run_group_tests_name("collect", tests, NULL, NULL);
 }

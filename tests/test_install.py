@@ -1,6 +1,7 @@
 """What a new user does: make install into a folder, then build a program of twenty lines by pkg-config and by CMake."""
 import os
 import re
+import shutil
 import textwrap
 
 import pytest
@@ -101,6 +102,39 @@ def test_cmake_refuses_another_version(installed, program, run):
     (program.parent / "CMakeLists.txt").write_text(CMAKE.replace("exuvia 0.1", "exuvia 0.2"))
     with pytest.raises(AssertionError, match="compatible"):
         run("cmake", "-S", program.parent, "-B", program.parent / "out", f"-DCMAKE_PREFIX_PATH={installed['prefix']}")
+
+
+def test_uninstall(source, run, tmp_path):
+    """Everything that was installed goes, and nothing else, also from a build folder made anew."""
+    prefix = tmp_path / "prefix"
+    (prefix / "lib" / "pkgconfig").mkdir(parents=True)
+    (prefix / "lib" / "pkgconfig" / "other.pc").touch()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    build = f"BUILD={tmp_path / 'build'}"
+    run("make", "-C", source, "install", f"PREFIX={prefix}", build, env=environment)
+    assert (prefix / "include" / "exuvia.h").exists()
+    shutil.rmtree(tmp_path / "build")
+    run("make", "-C", source, "uninstall", f"PREFIX={prefix}", build, env=environment)
+    left = [str(path.relative_to(prefix)) for path in prefix.rglob("*") if not path.is_dir()]
+    assert left == ["lib/pkgconfig/other.pc"]
+    assert not (prefix / "lib" / "cmake" / "exuvia").exists()
+
+
+def test_meson_subproject(source, run, tmp_path):
+    """A part of somebody's project: the library is built, and no test, example or checked build."""
+    (tmp_path / "subprojects").mkdir()
+    (tmp_path / "subprojects" / "exuvia").symlink_to(source)
+    (tmp_path / "program.c").write_text(PROGRAM)
+    (tmp_path / "meson.build").write_text("project('user', 'c')\nexecutable('program', 'program.c', dependencies: "
+                                          "dependency('exuvia', fallback: ['exuvia', 'exuvia_dependency']))\n")
+    run("meson", "setup", tmp_path / "build", tmp_path, "--wrap-mode=nodownload", "--force-fallback-for=exuvia")
+    run("ninja", "-C", tmp_path / "build")
+    built = run("ninja", "-C", tmp_path / "build", "-t", "targets", "all")
+    linked = [line.split(":")[0] for line in built.splitlines() if re.search(r": \S*(LINKER|STATIC_LINKER)", line)]
+    made = sorted(os.path.basename(name) for name in linked if (tmp_path / "build" / name).exists())
+    assert made == ["libexuvia.a", "libexuvia.so.0.1.0", "program"]
+    assert len(list((tmp_path / "build").rglob("*.o"))) < 80
+    assert run(tmp_path / "build" / "program").split()[1] == "1"
 
 
 def test_installed_files(installed, run):

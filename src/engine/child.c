@@ -24,7 +24,7 @@
 
 #if EXVI_LINUX
 #include <fcntl.h>
-#include <linux/sched.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>

@@ -8,6 +8,7 @@
 #include "die.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,13 @@ static size_t end_of(size_t start, int written, size_t room)
 {
     size_t end = start + (written > 0 ? (size_t)written : 0);
     return end < room ? end : room - 1;
+}
+
+static bool by_trap;
+
+void exvi_die_by_trap(void)
+{
+    by_trap = true;
 }
 
 void exvi_die(const char *function, const char *format, ...)
@@ -34,5 +42,7 @@ void exvi_die(const char *function, const char *format, ...)
     line[end] = '\n';
     ssize_t written = write(STDERR_FILENO, line, end + 1);
     (void)written; /* nothing can be done about a closed standard error */
+    if (by_trap)
+        __builtin_trap();
     abort();
 }

@@ -11,6 +11,10 @@
 _Noreturn void exvi_die(const char *function, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
 
+/* In a snapshot child: from now on by an instruction that is none. abort() sends a signal to the thread that the C
+ * library believes to be in, and musl believes that to be the parent's. */
+void exvi_die_by_trap(void);
+
 #ifdef EXVI_CHECKED
 #define exv_assert(condition) \
     ((condition) ? (void)0 : exvi_die(__func__, "%s:%d: %s does not hold", __FILE__, __LINE__, #condition))

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include "platform.h"
 
+#include "die.h"
 #include "raw.h"
 
 #include <errno.h>
@@ -22,8 +23,8 @@
 #include <unistd.h>
 
 #if EXVI_LINUX
-#include <linux/futex.h>
 #include <sys/syscall.h>
+enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1 }; /* <linux/futex.h> need not be there, as with musl-gcc */
 #endif
 
 #define NS_PER_S 1000000000u
@@ -68,6 +69,7 @@ static bool raw_only; /* in a snapshot child */
 void exvi_platform_go_raw(void)
 {
     raw_only = true;
+    exvi_die_by_trap();
 }
 
 size_t exvi_page_size(void)

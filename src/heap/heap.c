@@ -182,7 +182,7 @@ size_t exv_heap_free(exv_heap *heap)
 size_t exv_heap_trim(exv_heap *heap)
 {
     exvi_heap_enter(heap, __func__);
-    size_t bytes = exvi_blocks_trim(&heap->blocks);
+    size_t bytes = exvi_blocks_trim(&heap->blocks) + exvi_collector_trim(heap);
     exvi_heap_leave(heap);
     return bytes;
 }

@@ -19,9 +19,10 @@ enum { DENSE_FROM = 64, SLICE = 2 };
 #else
 enum { DENSE_FROM = 1 << 16, SLICE = 64 };
 #endif
-static const size_t KEEP_ROOM = 1 << 16; /* scratch arrays beyond this many entries are given back */
+static const size_t KEPT_BYTES = 256 << 10; /* of scratch memory; more where the heap is KEPT_SHARE times as large */
+static const size_t KEPT_SHARE = 64;
 
-/* ------------------------------------------------ what cycle.c must know */
+/* ---------------------------------------- what cycle.c and subset.c must know */
 
 typedef struct set {
     exv_heap *heap;
@@ -114,8 +115,11 @@ static exvi_graph graph_of(set *s, size_t expected)
 /* Search; what is unreachable is in cycle->found. False: no memory. */
 static bool search(exv_heap *heap, set *s, size_t expected)
 {
+    exvi_collector *c = &heap->collector;
     exvi_graph graph = graph_of(s, expected);
-    if (exvi_cycle_find(&heap->collector.cycle, &graph) == EXVI_CYCLE_DONE)
+    exvi_cycle_end end =
+        graph.dense ? exvi_cycle_find(&c->cycle, &graph) : exvi_subset_find(&c->subset, &graph, &c->cycle);
+    if (end == EXVI_CYCLE_DONE)
         return true;
     exvi_telemetry_reason(&heap->telemetry, EXV_REASON_SCAN_MEMORY, 1);
     exvi_no_memory(heap);
@@ -346,14 +350,56 @@ void exvi_collect_call_off(exv_heap *heap, const exv_record *record)
     heap->collector.running = false;
 }
 
-static void drop_large_scratch(exvi_collector *c)
+/* ------------------------------------------------------------- scratch */
+
+static size_t scratch_bytes(const exvi_collector *c)
 {
-    if (c->doomed.room > KEEP_ROOM) {
-        exvi_unmap(c->doomed.object, c->doomed.room * sizeof(void *));
-        c->doomed = (exvi_doomed){0};
-    }
-    exvi_cycle_shrink(&c->cycle);
+    return exvi_subset_bytes(&c->subset) + (c->cycle.found_room + c->cycle.stack_room + c->doomed.room) * sizeof(void *);
 }
+
+static void drop_scratch(exvi_collector *c)
+{
+    exvi_cycle_drop(&c->cycle);
+    exvi_subset_drop(&c->subset);
+    if (c->doomed.object)
+        exvi_unmap(c->doomed.object, c->doomed.room * sizeof(void *));
+    c->doomed = (exvi_doomed){0};
+}
+
+/* Keep what small searches need, as far as it is little beside the heap and its limit; the next ones begin at once. */
+static void settle_scratch(exv_heap *heap)
+{
+    exvi_collector *c = &heap->collector;
+    exvi_arena *arena = &heap->blocks.regions.arena;
+    size_t most = arena->held_bytes / KEPT_SHARE;
+    if (most < KEPT_BYTES && (arena->limit_bytes == 0 || KEPT_BYTES < arena->limit_bytes / KEPT_SHARE))
+        most = KEPT_BYTES;
+    exvi_arena_unclaim(arena, c->scratch_bytes);
+    if (c->cycle.side.map.directory || scratch_bytes(c) > most)
+        drop_scratch(c);
+    c->scratch_bytes = scratch_bytes(c);
+    if (exvi_arena_claim(arena, c->scratch_bytes))
+        return;
+    drop_scratch(c);
+    c->scratch_bytes = 0;
+}
+
+static size_t give_scratch_back(exv_heap *heap)
+{
+    exvi_collector *c = &heap->collector;
+    size_t bytes = c->scratch_bytes;
+    drop_scratch(c);
+    exvi_arena_unclaim(&heap->blocks.regions.arena, bytes);
+    c->scratch_bytes = 0;
+    return bytes;
+}
+
+size_t exvi_collector_trim(exv_heap *heap)
+{
+    return heap->collector.running ? 0 : give_scratch_back(heap);
+}
+
+/* ------------------------------------------------------ one collection */
 
 static void note_survivors(exv_heap *heap, int generation, uint64_t survivors)
 {
@@ -403,7 +449,7 @@ size_t exvi_collect_generation(exv_heap *heap, int generation)
     find_and_act(heap, &record);
     exvi_collect_clear(heap, &c->doomed, UINT64_MAX, &record);
     exvi_blocks_settle(&heap->blocks);
-    drop_large_scratch(c);
+    settle_scratch(heap);
     record.longest_ns = exvi_clock_ns() - start;
     record.free_ns = record.longest_ns - record.proof_ns;
     exvi_pace_freed(&heap->pace, record.found, record.free_ns);
@@ -427,7 +473,7 @@ void exvi_collect_batch(exv_heap *heap, void **candidates, size_t count, exvi_do
     record->proof_ns += proven - start;
     record->free_ns += exvi_clock_ns() - proven;
     record->stale += count - unreachable;
-    drop_large_scratch(&heap->collector);
+    settle_scratch(heap);
 }
 
 /* --------------------------------------------------------- begin and end */
@@ -441,9 +487,7 @@ void exvi_collector_init(exv_heap *heap, exvi_keep_fn *keep)
 void exvi_collector_drop(exv_heap *heap)
 {
     exvi_collector *c = &heap->collector;
-    exvi_cycle_drop(&c->cycle);
-    if (c->doomed.object)
-        exvi_unmap(c->doomed.object, c->doomed.room * sizeof(void *));
+    give_scratch_back(heap);
     exv_free(heap, c->callbacks);
     c->callbacks = NULL;
     c->callback_count = 0;

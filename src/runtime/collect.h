@@ -13,6 +13,7 @@
 
 #include "exuvia.h"
 #include "garbage.h"
+#include "subset.h"
 
 /* Objects that are unreachable for good, to be cleared and then released, in slices if need be. */
 typedef struct exvi_doomed {
@@ -34,7 +35,9 @@ typedef struct exvi_collector {
     bool enabled;
     bool running;            /* a collection is in progress: no other starts */
     unsigned debug;
-    exvi_cycle cycle;
+    exvi_cycle cycle;        /* of what is most of the heap; and the answer of each search */
+    exvi_subset subset;      /* of what is not */
+    size_t scratch_bytes;    /* kept by these two and `doomed`: part of what the heap holds */
     exvi_doomed doomed;      /* of the collection in place */
     size_t unreachable;      /* live objects with the flag EXVI_UNREACHABLE */
     exvi_keep_fn *keep;
@@ -76,5 +79,8 @@ void exvi_collect_call_off(exv_heap *heap, const exv_record *record);
 
 void exvi_collector_init(exv_heap *heap, exvi_keep_fn *keep);
 void exvi_collector_drop(exv_heap *heap);
+
+/* Give scratch memory back, but not in the midst of a collection. Returns how many bytes. */
+size_t exvi_collector_trim(exv_heap *heap);
 
 #endif
