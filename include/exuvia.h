@@ -443,10 +443,10 @@ EXV_API void exv_free(exv_heap *heap, void *block);
 EXV_API size_t exv_usable_size(const exv_heap *heap, const void *block);
 
 /** used_bytes + free_bytes == held_bytes - metadata_bytes. What the library has for itself (None, True, False, the
- *  ints it keeps, the list of garbage, tables of weak references and callbacks, scratch memory of young collections) is
- *  metadata, and in no other figure: a heap in which the program has nothing has no live blocks. What a collection takes
- *  while it runs, up to a sixteenth of the heap and a few words for each unreachable object, is not counted, nor bound by
- *  the limit; it goes back at its end. */
+ *  ints it keeps, the list of garbage, tables of weak references and callbacks, scratch memory of young collections)
+ *  is metadata, and in no other figure: a heap in which the program has nothing has no live blocks. What a collection
+ *  takes while it runs, up to a sixteenth of the heap and a few words for each unreachable object, is not counted, nor
+ *  bound by the limit; it goes back at its end. */
 typedef struct exv_heap_stats {
     size_t held_bytes;     /**< taken from the system, address space that was not given back */
     size_t used_bytes;     /**< in live blocks, rounded up to their size class */

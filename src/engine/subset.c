@@ -9,8 +9,8 @@
  *     outside[n]                     its references less those from members; or REACHED
  *     slot[hash of an address]       n + 1, or 0
  *
- * What a member refers to is a number if its address is found in `slot`, a table that fits into the cache: an old object
- * that a young one refers to costs no access to it or to anything beside it.
+ * What a member refers to is a number if its address is found in `slot`, a table that fits into the cache: an old
+ * object that a young one refers to costs no access to it or to anything beside it.
  *
  * Where there is no memory for the edges, members are visited a second time instead.
  */

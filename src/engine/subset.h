@@ -19,7 +19,8 @@ typedef struct exvi_subset {
 } exvi_subset;
 
 /* Search, as exvi_cycle_find() does; `answer` gets found, count and examined, in the order the members came in. The
- * graph has no known roots, and its objects keep alive what they are counted for, and nothing else. `subset` is zeroed before its first use. */
+ * graph has no known roots, and its objects keep alive what they are counted for, and nothing else. `subset` is zeroed
+ * before its first use. */
 exvi_cycle_end exvi_subset_find(exvi_subset *subset, const exvi_graph *graph, exvi_cycle *answer);
 
 /* The scratch that is kept, and its end. */

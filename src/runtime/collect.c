@@ -354,7 +354,8 @@ void exvi_collect_call_off(exv_heap *heap, const exv_record *record)
 
 static size_t scratch_bytes(const exvi_collector *c)
 {
-    return exvi_subset_bytes(&c->subset) + (c->cycle.found_room + c->cycle.stack_room + c->doomed.room) * sizeof(void *);
+    size_t entries = c->cycle.found_room + c->cycle.stack_room + c->doomed.room;
+    return exvi_subset_bytes(&c->subset) + entries * sizeof(void *);
 }
 
 static void drop_scratch(exvi_collector *c)
