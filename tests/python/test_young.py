@@ -70,9 +70,19 @@ assert gaps[0] == 11 and sum(gap <= 5 for gap in gaps[5:]) > len(gaps) * 3 / 4, 
 """, install=False)
 
 
+def at_last(python, code, tries=5, **options):
+    for _ in range(tries - 1):
+        try:
+            return python.program(code, **options)
+        except AssertionError:
+            pass
+    return python.program(code, **options)
+
+
 def test_before_a_long_one_it_comes_sooner(python):
-    """Small objects first, then large ones, each of which takes long to look at."""
-    python.program("exuvia.install('background', pause_budget_ms=5)\n" + COUNTED + """
+    """Small objects first, then large ones, each of which takes long to look at. A collection in which others had the
+    processor is long too: one of several tries has to be without."""
+    at_last(python, "exuvia.install('background', pause_budget_ms=5)\n" + COUNTED + """
 assert set(between(work(100))) == {11}, seen
 for large in 20_000, 40_000:
     while work(1) != [1]:
