@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -177,6 +178,8 @@ static void test_trim_of_current_page(void **state)
 /* A heap that fills up again what it gave back learns to keep it. */
 static void test_regret(void **state)
 {
+    if (getenv("EXUVIA_VALGRIND"))
+        skip(); /* its own memory and slowness are not the program's */
     (void)state;
     enum { ROUNDS = 5 };
     size_t purged[ROUNDS];

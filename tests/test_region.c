@@ -525,6 +525,8 @@ static void swing(bool huge)
 
 static void test_regret(void **state)
 {
+    if (getenv("EXUVIA_VALGRIND"))
+        skip(); /* its own memory and slowness are not the program's */
     (void)state;
     swing(false);
     swing(true);
