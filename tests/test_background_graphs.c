@@ -192,7 +192,7 @@ static void test_alarm_during_a_step(void **state)
     assert_int_equal(exv_collect_start(heap), EXV_OK);
     void *births[4];
     for (int i = 0; i < 4; i++) {
-        if (i == 3) { /* the last birth goes on with the flight */
+        if (i == 3 && heap->flight.active) { /* the last birth goes on with the flight, if none before it has */
             assert_int_equal(exvi_snapshot_wait(&heap->flight.snapshot, UINT64_MAX), EXVI_FLIGHT_ANSWERED);
             exvi_generation_alarm(&heap->generations);
         }

@@ -6,6 +6,8 @@ server does; what it writes, it no longer shares.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -45,11 +47,16 @@ sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 
 
 def numbers_of(*words: str) -> list[int]:
-    done = subprocess.run([sys.executable, "-c", *words], stdout=subprocess.PIPE, text=True,
-                          process_group=0)  # a Ctrl-C is for us, who then end it
-    if done.returncode != 0:
-        raise SystemExit(f"exuvia bench: a process that was to be measured ended with status {done.returncode}")
-    return [int(word) for word in done.stdout.split()]
+    with subprocess.Popen([sys.executable, "-c", *words], stdout=subprocess.PIPE, text=True,
+                          process_group=0) as process:  # a Ctrl-C is for us,
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)  # who then end it, and what it has forked
+            raise
+    if process.returncode != 0:
+        raise SystemExit(f"exuvia bench: a process that was to be measured ended with status {process.returncode}")
+    return [int(word) for word in output.split()]
 
 
 def start_ms() -> tuple[float, float]:
