@@ -167,13 +167,14 @@ static void test_what_does_not_fit(void **state)
     (void)state;
     const char *why = NULL;
     exvi_room room = {0};
+    exvi_watch watch = {0};
     version_2();
     put("cg/pod/app/memory.max", 200 * MIB);
     put("cg/pod/app/memory.current", 100 * MIB);
     exvi_forecast forecast = {.search_bytes = 30 * MIB, .written_bytes = 20 * MIB};
-    assert_true(exvi_room_allows(&room, &forecast, &why));
+    assert_true(exvi_room_allows(&room, &forecast, &watch, &why));
     forecast.waiting_bytes = 50 * MIB;
-    assert_false(exvi_room_allows(&room, &forecast, &why));
+    assert_false(exvi_room_allows(&room, &forecast, &watch, &why));
     assert_string_equal(why, "control group");
 }
 
@@ -182,11 +183,12 @@ static int refuse_addresses(void *arg)
     (void)arg;
     const char *why = NULL;
     exvi_room room = {0};
+    exvi_watch watch = {0};
     (void)exvi_room_forecast(&room, &(exvi_search_plan){0});
     struct rlimit limit = {room.mapped_bytes + 64 * MIB, RLIM_INFINITY};
     CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
-    CHECK(exvi_room_allows(&room, &(exvi_forecast){.search_bytes = 32 * MIB}, &why));
-    CHECK(!exvi_room_allows(&room, &(exvi_forecast){.search_bytes = 128 * MIB}, &why));
+    CHECK(exvi_room_allows(&room, &(exvi_forecast){.search_bytes = 32 * MIB}, &watch, &why));
+    CHECK(!exvi_room_allows(&room, &(exvi_forecast){.search_bytes = 128 * MIB}, &watch, &why));
     CHECK(strcmp(why, "address space") == 0);
     return 0;
 }

@@ -10,30 +10,17 @@
 #include "files.h"
 #include "platform.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
-enum { LEVELS = 4, LOOK_AGAIN_NS = 50000000, FIRST_BYTES_PER_OBJECT = 48, GROWTH_LOOKS = 3, MACHINE_LOOKS = 5 };
+enum { LOOK_AGAIN_NS = 50000000, FIRST_BYTES_PER_OBJECT = 48, GROWTH_LOOKS = 3, MACHINE_LOOKS = 5 };
 enum { TELLING_NS = 5000000 }; /* a shorter clone is mostly what any costs, and says nothing of page tables */
 #define SMALL_NS_PER_GIB UINT64_C(60000000)
 #define HUGE_NS_PER_GIB UINT64_C(6000000)
 #define FIRST_WRITTEN_PER_S (128.0 * (double)MIB)
 
 static const char of_group[] = "control group", of_machine[] = "free memory", of_addresses[] = "address space";
-
-/* Of the parent, and, copied, of its child. */
-static struct {
-    atomic_bool finding;
-    exvi_cgroup_level level[LEVELS];
-    size_t levels;
-    int used[LEVELS];           /* descriptors, in the child */
-    int free_memory;
-    uint64_t seen[LEVELS + 1];  /* the room at the last look */
-    uint64_t largest_growth[LEVELS + 1];
-    uint64_t machine_bytes;
-} watched;
 
 /* ---------------------------------------------------------- what is there */
 
@@ -87,18 +74,12 @@ static uint64_t level_room(const exvi_cgroup_level *level, uint64_t used, uint64
     return droppable == UINT64_MAX ? left : left + (droppable < used ? droppable : used);
 }
 
-/* Another thread may be about to clone for a heap of its own: its child then watches what is whole by then. */
-static bool finding_begins(void)
-{
-    return !atomic_exchange(&watched.finding, true);
-}
-
-static uint64_t free_memory(void)
+static uint64_t free_memory(exvi_watch *watch)
 {
     char text[1024];
     if (!exvi_file_read("/proc/meminfo", text, sizeof text))
         return UINT64_MAX;
-    watched.machine_bytes = kib_of(text, "MemTotal:");
+    watch->machine_bytes = kib_of(text, "MemTotal:");
     return kib_of(text, "MemAvailable:");
 }
 
@@ -117,12 +98,12 @@ static void take_least(uint64_t *least, const char **which, uint64_t bytes, cons
     }
 }
 
-static uint64_t room_under_groups(uint64_t wanted)
+static uint64_t room_under_groups(exvi_watch *watch, uint64_t wanted)
 {
     uint64_t least = UINT64_MAX;
-    watched.levels = exvi_cgroup_levels(watched.level, LEVELS);
-    for (size_t i = 0; i < watched.levels; i++) {
-        const exvi_cgroup_level *level = &watched.level[i];
+    watch->levels = exvi_cgroup_levels(watch->level, EXVI_WATCHED_LEVELS);
+    for (size_t i = 0; i < watch->levels; i++) {
+        const exvi_cgroup_level *level = &watch->level[i];
         char text[64];
         uint64_t margin = margin_under(level->limit_bytes);
         if (!exvi_file_read(level->used, text, sizeof text))
@@ -135,16 +116,13 @@ static uint64_t room_under_groups(uint64_t wanted)
 }
 
 /* `wanted`: as much is enough to know of. */
-static uint64_t room_under_limits(uint64_t wanted, const char **of_what)
+static uint64_t room_under_limits(exvi_watch *watch, uint64_t wanted, const char **of_what)
 {
     uint64_t least = UINT64_MAX;
     *of_what = NULL;
-    if (finding_begins()) {
-        take_least(&least, of_what, room_under_groups(wanted), of_group);
-        atomic_store(&watched.finding, false);
-    }
-    uint64_t left = free_memory();
-    uint64_t margin = margin_under(watched.machine_bytes);
+    take_least(&least, of_what, room_under_groups(watch, wanted), of_group);
+    uint64_t left = free_memory(watch);
+    uint64_t margin = margin_under(watch->machine_bytes);
     if (left != UINT64_MAX)
         take_least(&least, of_what, left > margin ? left - margin : 0, of_machine);
     return least;
@@ -152,7 +130,8 @@ static uint64_t room_under_limits(uint64_t wanted, const char **of_what)
 
 uint64_t exvi_room_bytes(const char **of_what)
 {
-    return room_under_limits(UINT64_MAX / 2, of_what);
+    exvi_watch watch = {0};
+    return room_under_limits(&watch, UINT64_MAX / 2, of_what);
 }
 
 /* -------------------------------------------------------------- forecasts */
@@ -184,7 +163,7 @@ exvi_forecast exvi_room_forecast(exvi_room *room, const exvi_search_plan *plan)
     return forecast;
 }
 
-bool exvi_room_allows(exvi_room *room, const exvi_forecast *forecast, const char **why)
+bool exvi_room_allows(exvi_room *room, const exvi_forecast *forecast, exvi_watch *watch, const char **why)
 {
     uint64_t added = forecast->page_table_bytes + forecast->written_bytes + forecast->waiting_bytes +
                      forecast->search_bytes;
@@ -192,7 +171,7 @@ bool exvi_room_allows(exvi_room *room, const exvi_forecast *forecast, const char
     *why = of_addresses; /* the child's, which begin as the program's */
     if (addresses != UINT64_MAX && room->mapped_bytes + forecast->search_bytes > addresses)
         return false;
-    return room_under_limits(added, why) >= added;
+    return room_under_limits(watch, added, why) >= added;
 }
 
 /* --------------------------------------------------------------- learning */
@@ -227,25 +206,25 @@ void exvi_room_ended(exvi_room *room, uint64_t objects, uint64_t child_bytes)
 
 /* ------------------------------------------------------------ in the child */
 
-static void open_files(void)
+static void open_files(exvi_watch *watch)
 {
-    for (size_t i = 0; i < watched.levels; i++)
-        watched.used[i] = exvi_file_open(watched.level[i].used);
-    watched.free_memory = exvi_file_open("/proc/meminfo");
-    for (size_t i = 0; i <= LEVELS; i++) {
-        watched.seen[i] = UINT64_MAX;
-        watched.largest_growth[i] = 0;
+    for (size_t i = 0; i < watch->levels; i++)
+        watch->used[i] = exvi_file_open(watch->level[i].used);
+    watch->free_memory = exvi_file_open("/proc/meminfo");
+    for (size_t i = 0; i <= EXVI_WATCHED_LEVELS; i++) {
+        watch->seen[i] = UINT64_MAX;
+        watch->largest_growth[i] = 0;
     }
 }
 
 /* Less than the margin is left, or than what was used up between three looks. */
-static bool is_near(size_t which, uint64_t left, uint64_t limit_bytes)
+static bool is_near(exvi_watch *watch, size_t which, uint64_t left, uint64_t limit_bytes)
 {
-    uint64_t before = watched.seen[which], growth = before != UINT64_MAX && before > left ? before - left : 0;
-    watched.seen[which] = left;
-    if (growth > watched.largest_growth[which])
-        watched.largest_growth[which] = growth;
-    return left < margin_under(limit_bytes) || left < GROWTH_LOOKS * watched.largest_growth[which];
+    uint64_t before = watch->seen[which], growth = before != UINT64_MAX && before > left ? before - left : 0;
+    watch->seen[which] = left;
+    if (growth > watch->largest_growth[which])
+        watch->largest_growth[which] = growth;
+    return left < margin_under(limit_bytes) || left < GROWTH_LOOKS * watch->largest_growth[which];
 }
 
 /* No function of the C library: keys are compared by hand. */
@@ -262,24 +241,22 @@ static uint64_t available_kib(const char *text)
     return UINT64_MAX;
 }
 
-bool exvi_room_is_tight(void)
+bool exvi_room_is_tight(exvi_watch *watch)
 {
-    static char text[512]; /* the stack may be nearly used up */
-    static unsigned looks;
-    if (looks++ == 0)
-        open_files();
-    for (size_t i = 0; i < watched.levels; i++) {
-        const exvi_cgroup_level *level = &watched.level[i];
-        if (watched.used[i] < 0 || !exvi_file_again(watched.used[i], text, sizeof text))
+    if (watch->looks++ == 0)
+        open_files(watch);
+    for (size_t i = 0; i < watch->levels; i++) {
+        const exvi_cgroup_level *level = &watch->level[i];
+        if (watch->used[i] < 0 || !exvi_file_again(watch->used[i], watch->text, sizeof watch->text))
             continue;
-        uint64_t used = exvi_number_parse(text);
-        if (used != UINT64_MAX && is_near(i, level_room(level, used, 2 * margin_under(level->limit_bytes)),
+        uint64_t used = exvi_number_parse(watch->text);
+        if (used != UINT64_MAX && is_near(watch, i, level_room(level, used, 2 * margin_under(level->limit_bytes)),
                                           level->limit_bytes))
             return true;
     }
-    if (looks % MACHINE_LOOKS != 1 || watched.free_memory < 0 ||
-        !exvi_file_again(watched.free_memory, text, sizeof text))
+    if (watch->looks % MACHINE_LOOKS != 1 || watch->free_memory < 0 ||
+        !exvi_file_again(watch->free_memory, watch->text, sizeof watch->text))
         return false;
-    uint64_t kib = available_kib(text);
-    return kib != UINT64_MAX && is_near(LEVELS, kib * 1024, watched.machine_bytes);
+    uint64_t kib = available_kib(watch->text);
+    return kib != UINT64_MAX && is_near(watch, EXVI_WATCHED_LEVELS, kib * 1024, watch->machine_bytes);
 }

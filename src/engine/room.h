@@ -46,18 +46,33 @@ typedef struct exvi_room {
     bool all_huge;           /* the system makes huge pages of all memory that it can */
 } exvi_room;
 
+enum { EXVI_WATCHED_LEVELS = 4 };
+
+/* The limits that were found when a search was allowed, and what its child needs to keep an eye on them: 9 KiB, of the
+ * one who clones, and, copied, of the child. Zeroed at first. */
+typedef struct exvi_watch {
+    exvi_cgroup_level level[EXVI_WATCHED_LEVELS];
+    size_t levels;
+    uint64_t machine_bytes;
+    unsigned looks;                         /* the rest is the child's */
+    int used[EXVI_WATCHED_LEVELS], free_memory;     /* descriptors */
+    uint64_t seen[EXVI_WATCHED_LEVELS + 1]; /* the room at the last look */
+    uint64_t largest_growth[EXVI_WATCHED_LEVELS + 1];
+    char text[512];                         /* its stack may be nearly used up */
+} exvi_watch;
+
 exvi_forecast exvi_room_forecast(exvi_room *room, const exvi_search_plan *plan);
 
-/* Does that fit? *why names the limit that it does not fit under: "control group", "free memory", "address space". */
-bool exvi_room_allows(exvi_room *room, const exvi_forecast *forecast, const char **why);
+/* Does that fit? *watch becomes what the child is to watch. *why names the limit that it does not fit under: "control group", "free memory", "address space". */
+bool exvi_room_allows(exvi_room *room, const exvi_forecast *forecast, exvi_watch *watch, const char **why);
 
 /* A clone was made, and took so long; the search has ended, and its child had so much memory of its own. */
 void exvi_room_began(exvi_room *room, uint64_t clone_ns);
 void exvi_room_ended(exvi_room *room, uint64_t objects, uint64_t child_bytes);
 
 /* In the child: end now? It may be asked in a signal handler, and makes raw system calls only. It keeps some files
- * open, those that the parent found when it last asked exvi_room_allows(). */
-bool exvi_room_is_tight(void);
+ * open. */
+bool exvi_room_is_tight(exvi_watch *watch);
 
 /* Bytes that may still be added under the tightest limit, and which; UINT64_MAX: there is none that is known. */
 uint64_t exvi_room_bytes(const char **of_what);

@@ -41,23 +41,26 @@ static exvi_answer_state run_search(exvi_answer *answer, exvi_search_fn *search,
     return state_of[end];
 }
 
+/* The child's one thread looks in a signal handler, which nothing can be handed to. */
 static exvi_answer *watched_answer;
+static exvi_watch *limits_watched;
 
 static void look_at_memory(void)
 {
     uint32_t none = EXVI_ANSWER_NONE;
-    if (!exvi_room_is_tight() ||
+    if (!exvi_room_is_tight(limits_watched) ||
         !atomic_compare_exchange_strong(&watched_answer->state, &none, EXVI_ANSWER_TIGHT))
         return;
     exvi_wake_word(&watched_answer->state);
     exvi_child_exit(0);
 }
 
-static _Noreturn void live_as_child(exvi_answer *answer, exvi_search_fn *search, void *arg)
+static _Noreturn void live_as_child(exvi_answer *answer, exvi_watch *watch, exvi_search_fn *search, void *arg)
 {
     uint64_t now = exvi_clock_ns();
     exvi_child_settle("exuvia-search", answer->deadline_ns > now ? answer->deadline_ns - now : 0);
     watched_answer = answer;
+    limits_watched = watch;
     exvi_child_watch(answer, look_at_memory);
     exvi_answer_state state = run_search(answer, search, arg);
     atomic_store_explicit(&answer->state, state, memory_order_release);
@@ -172,7 +175,8 @@ exv_status exvi_snapshot_start(exvi_snapshot *snapshot, exvi_search_fn *search, 
         .owner = exvi_own_pid(), .started_ns = exvi_clock_ns(), .plan = snapshot->plan, .room = snapshot->room};
     snapshot->deadline_ns = add_ns(snapshot->started_ns, deadline_ns);
     snapshot->forecast = exvi_room_forecast(&snapshot->room, &snapshot->plan);
-    if (!exvi_room_allows(&snapshot->room, &snapshot->forecast, &snapshot->limit)) {
+    exvi_watch watch = {0};
+    if (!exvi_room_allows(&snapshot->room, &snapshot->forecast, &watch, &snapshot->limit)) {
         snapshot->reason = EXV_REASON_MEMORY_TIGHT;
         return EXV_UNSUPPORTED;
     }
@@ -184,7 +188,7 @@ exv_status exvi_snapshot_start(exvi_snapshot *snapshot, exvi_search_fn *search, 
     uint64_t before_ns = exvi_clock_ns();
     int32_t pid = exvi_clone();
     if (pid == 0)
-        live_as_child(snapshot->answer, search, arg);
+        live_as_child(snapshot->answer, &watch, search, arg);
     snapshot->clone_ns = exvi_clock_ns() - before_ns;
     if (pid < 0) {
         drop_answer(snapshot);
