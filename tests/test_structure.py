@@ -135,11 +135,11 @@ def test_a_file_of_the_extension_calls_what_stands_before_it(extension):
     assert calls_upward(extension) == []
 
 
-def test_the_extension_calls_the_engine_and_memory(build, extension):
+def test_the_extension_calls_the_engine_memory_and_analysis(build, extension):
     """And nothing of what makes the C library's heaps: a host knows no other host."""
     named = [("ext/" + name, path) for name, path in extension]
     used = {callee for caller, callee, _ in calls_between(library_objects(build) + named) if caller.startswith("ext/")}
-    assert used - {name for name, _ in named} <= set(layers()["engine"] + layers()["memory"])
+    assert used - {name for name, _ in named} <= set(layers()["engine"] + layers()["memory"] + layers()["analysis"])
 
 
 def python_imports():

@@ -5,6 +5,7 @@
  * that the others use is found once, by the first probe, and stays where it is for the interpreter's life. A program
  * that embeds Python may end it and begin another, which imports the module again.
  */
+#include "analysis.h"
 #include "announce.h"
 #include "arenas.h"
 #include "callback.h"
@@ -271,6 +272,7 @@ static PyMethodDef methods[] = {
     {"log_open", core_log_open, METH_O, NULL},
     {"log_write", core_log_write, METH_NOARGS, NULL},
     {"log_close", core_log_close, METH_NOARGS, NULL},
+    {"heap_ask", exvi_analysis_ask, METH_VARARGS, NULL},
     {"huge_arenas", core_huge_arenas, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

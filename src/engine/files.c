@@ -7,8 +7,10 @@
 #include "platform.h"
 #include "raw.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #if EXVI_LINUX
@@ -63,7 +65,70 @@ bool exvi_file_write(const char *path, const char *text)
     return done;
 }
 
+/* Not waiting for whoever may write into a pipe of that name. */
+const void *exvi_file_map(const char *path, size_t *size, int *why)
+{
+    long file = EXVI_RAW(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (exvi_raw_failed(file)) {
+        *why = (int)-file;
+        return NULL;
+    }
+    long end = EXVI_RAW(SYS_lseek, file, 0, SEEK_END);
+    long start = end > 0 ? EXVI_RAW(SYS_mmap, NULL, end, PROT_READ, MAP_PRIVATE, file, 0) : end;
+    exvi_file_close((int)file);
+    *why = exvi_raw_failed(start) ? (int)-start : 0;
+    *size = end > 0 ? (size_t)end : 0;
+    return exvi_raw_failed(start) ? NULL : (const void *)start;
+}
+
+int exvi_file_new(const char *path, int *why)
+{
+    long file = EXVI_RAW(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    *why = exvi_raw_failed(file) ? (int)-file : 0;
+    return exvi_raw_failed(file) ? -1 : (int)file;
+}
+
+static long write_some(int file, const void *bytes, size_t size)
+{
+    return EXVI_RAW(SYS_write, file, bytes, size);
+}
+
+bool exvi_file_remove(const char *path)
+{
+    return EXVI_RAW(SYS_unlinkat, AT_FDCWD, path, 0) == 0;
+}
+
 #else
+
+const void *exvi_file_map(const char *path, size_t *size, int *why)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    off_t end = file < 0 ? -1 : lseek(file, 0, SEEK_END);
+    void *start = end > 0 ? mmap(NULL, (size_t)end, PROT_READ, MAP_PRIVATE, file, 0) : MAP_FAILED;
+    *why = end == 0 || start != MAP_FAILED ? 0 : errno;
+    if (file >= 0)
+        close(file);
+    *size = end > 0 ? (size_t)end : 0;
+    return start == MAP_FAILED ? NULL : start;
+}
+
+int exvi_file_new(const char *path, int *why)
+{
+    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    *why = file < 0 ? errno : 0;
+    return file;
+}
+
+static long write_some(int file, const void *bytes, size_t size)
+{
+    ssize_t done = write(file, bytes, size);
+    return done < 0 ? -errno : (long)done;
+}
+
+bool exvi_file_remove(const char *path)
+{
+    return unlink(path) == 0;
+}
 
 int exvi_file_open(const char *path)
 {
@@ -110,6 +175,23 @@ bool exvi_file_again(int file, char *text, size_t room)
     size_t size = read_at_start(file, text, room - 1);
     text[size] = '\0';
     return size > 0;
+}
+
+bool exvi_file_append(int file, const void *bytes, size_t size, int *why)
+{
+    const char *rest = bytes;
+    while (size > 0) {
+        long done = write_some(file, rest, size);
+        if (done == -EINTR)
+            continue;
+        if (done <= 0) {
+            *why = done < 0 ? (int)-done : ENOSPC;
+            return false;
+        }
+        rest += done;
+        size -= (size_t)done;
+    }
+    return true;
 }
 
 bool exvi_file_read(const char *path, char *text, size_t room)

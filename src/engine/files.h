@@ -1,5 +1,5 @@
 /*
- * files: small files of the system, as /proc, /sys and the control groups have them.
+ * files: small files of the system, as /proc, /sys and the control groups have them; and heap files, mapped whole.
  *
  * Invariant: raw system calls only, and a descriptor is open from a call of exvi_lines_open() to exvi_lines_close() at
  * most; so a snapshot child may read, too.
@@ -31,6 +31,15 @@ bool exvi_file_again(int file, char *text, size_t room); /* as exvi_file_read() 
 void exvi_file_close(int file);
 bool exvi_file_exists(const char *path); /* a symbolic link is one, wherever it leads */
 bool exvi_file_write(const char *path, const char *text); /* over what is there; false: not all of it */
+
+/* A whole file, to be read only; NULL: it cannot be opened or is none that can be mapped, and *why is the errno. An
+ * empty one is no mapping either: *why is 0. */
+const void *exvi_file_map(const char *path, size_t *size, int *why);
+
+/* A new file of mode 0600; -1: there is one of that name, or it cannot be made, and *why is the errno. */
+int exvi_file_new(const char *path, int *why);
+bool exvi_file_append(int file, const void *bytes, size_t size, int *why); /* all of it, or false */
+bool exvi_file_remove(const char *path);
 
 /* Where a symbolic link leads, cut at `room` bytes and not ended with NUL: the size, or 0. */
 size_t exvi_link_read(const char *path, char *text, size_t room);

@@ -63,7 +63,8 @@ typedef struct exvi_watch {
 
 exvi_forecast exvi_room_forecast(exvi_room *room, const exvi_search_plan *plan);
 
-/* Does that fit? *watch becomes what the child is to watch. *why names the limit that it does not fit under: "control group", "free memory", "address space". */
+/* Does that fit? *watch becomes what the child is to watch. *why names the limit that it does not fit under: "control
+ * group", "free memory", "address space". */
 bool exvi_room_allows(exvi_room *room, const exvi_forecast *forecast, exvi_watch *watch, const char **why);
 
 /* A clone was made, and took so long; the search has ended, and its child had so much memory of its own. */
