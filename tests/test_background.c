@@ -197,8 +197,8 @@ static void test_released_and_tracked_again(void **state)
     exv_list_clear(garbage);
 }
 
-/* A full collection in place, when part of the garbage is in the midst of being cleared: nothing that was dead before is
- * left after it, and each tells of its own. */
+/* A full collection in place, when part of the garbage is in the midst of being cleared: nothing that was dead before
+ * is left after it, and each tells of its own. */
 static void test_collection_in_place_meanwhile(void **state)
 {
     exv_heap *heap = *state;

@@ -1,9 +1,10 @@
 /*
- * Random object graphs in background mode: between the start and the end of a flight the program makes, drops and changes
- * objects, revives them through weak references, collects by hand, frees and forks. See tests/world for the oracle.
+ * Random object graphs in background mode: between the start and the end of a flight the program makes, drops and
+ * changes objects, revives them through weak references, collects by hand, frees and forks. See tests/world for the
+ * oracle.
  *
- * Nothing that is alive is lost, whatever the child answers. What was dead when the flight began is dead when it ends, but
- * for what someone had in hand meanwhile.
+ * Nothing that is alive is lost, whatever the child answers. What was dead when the flight began is dead when it ends,
+ * but for what someone had in hand meanwhile.
  */
 #include "world.h"
 

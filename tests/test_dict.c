@@ -125,7 +125,8 @@ static void dicts_are_small(void **state)
     static const struct {
         int size;
         size_t exact, in_cpython;
-    } expected[] = {{0, 48, 80}, {2, 96, 200}, {5, 144, 200}, {10, 224, 288}, {21, 416, 480}, {42, 816, 848}, {200, 6192, 6592}};
+    } expected[] = {{0, 48, 80}, {2, 96, 200}, {5, 144, 200}, {10, 224, 288}, {21, 416, 480}, {42, 816, 848},
+                    {200, 6192, 6592}};
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         exv_heap_stats before, after;
         for (int j = 0; j < expected[i].size; j++)

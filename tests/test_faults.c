@@ -1,9 +1,9 @@
 /*
- * Every n-th allocation of a block, every n-th mapping, advice, shared mapping and clone fails: once, or from then on. Two
- * scenarios run under each fault: one that uses every part of the library once, and a random world.
+ * Every n-th allocation of a block, every n-th mapping, advice, shared mapping and clone fails: once, or from then on.
+ * Two scenarios run under each fault: one that uses every part of the library once, and a random world.
  *
- * Nothing crashes or is lost; a call that fails says so; when the fault is over, collections free everything that is garbage
- * and the end of the heap finds nothing left.
+ * Nothing crashes or is lost; a call that fails says so; when the fault is over, collections free everything that is
+ * garbage and the end of the heap finds nothing left.
  */
 #include "world.h"
 

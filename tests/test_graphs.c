@@ -1,6 +1,6 @@
 /*
- * Random object graphs against the oracle of tests/world: every object that dies, every finalizer, every weak reference and
- * every collection is compared with what a naive search over plain arrays says.
+ * Random object graphs against the oracle of tests/world: every object that dies, every finalizer, every weak reference
+ * and every collection is compared with what a naive search over plain arrays says.
  *
  * Between two operations nothing unreferenced is alive. After a collection exactly the predicted objects are gone, it
  * returned their number, and objects are in the predicted generations.

@@ -1,6 +1,6 @@
 /*
- * A scan writes into no object: it is made here while the heap's regions, their tables included, are mapped read-only, so
- * that a write crashes. That keeps the pages of a snapshot and of a forked worker shared.
+ * A scan writes into no object: it is made here while the heap's regions, their tables included, are mapped read-only,
+ * so that a write crashes. That keeps the pages of a snapshot and of a forked worker shared.
  *
  * The same holds for the validator and for the walk over blocks.
  */
@@ -26,8 +26,8 @@ static exv_heap *new_heap(void)
     return exv_heap_new(&config);
 }
 
-/* Every type of value that holds others, in a cycle through a list: a class with an instance, a dict, a set, a tuple, names, and
- * a weak reference. */
+/* Every type of value that holds others, in a cycle through a list: a class with an instance, a dict, a set, a tuple,
+ * names, and a weak reference. */
 static exv_list *new_values(exv_heap *heap)
 {
     exv_list *list = exv_list_new(heap);
@@ -183,7 +183,8 @@ static int visit_and_write(void *self, exv_visit_fn *visit, void *arg)
     return visit(n->ref[0], arg);
 }
 
-static const exv_type writing_type = {.name = "writing", .size = sizeof(node), .visit = visit_and_write, .clear = node_clear};
+static const exv_type writing_type = {
+    .name = "writing", .size = sizeof(node), .visit = visit_and_write, .clear = node_clear};
 
 static int search_with_a_writer(void *arg)
 {

@@ -158,7 +158,8 @@ static void test_resize(void **state)
 static void test_limit(void **state)
 {
     (void)state;
-    size_t limits[] = {(EXVI_META_UNITS + 1) * EXVI_UNIT_SIZE + 4096, ((size_t)1 << 20) + 4711, 3 * EXVI_REGION_SIZE / 2};
+    size_t limits[] = {(EXVI_META_UNITS + 1) * EXVI_UNIT_SIZE + 4096, ((size_t)1 << 20) + 4711,
+                       3 * EXVI_REGION_SIZE / 2};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         exvi_regions regions;
         exvi_regions_init(&regions, NULL, limits[i], true);

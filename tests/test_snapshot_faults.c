@@ -1,9 +1,11 @@
 /*
- * What becomes of a collection in the background whose child is killed, crashes, hangs, gets no memory, or cannot be made at
- * all. Whatever happens: the reason is counted, an ordinary collection in place frees the garbage, what is alive is intact, and
+ * What becomes of a collection in the background whose child is killed, crashes, hangs, gets no memory, or cannot be
+ * made at all. Whatever happens: the reason is counted, an ordinary collection in place frees the garbage, what is
+ * alive is intact, and
  * no process, signal or mapping is left behind.
  *
- * Each case has a process of its own. The child is disturbed from inside, by a visit function that sees that it runs there.
+ * Each case has a process of its own. The child is disturbed from inside, by a visit function that sees that it runs
+ * there.
  */
 #include "forked.h"
 #include "nodes.h"

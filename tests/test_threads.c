@@ -1,7 +1,7 @@
 /*
- * threads: many heaps in many threads. Each thread does a bit of everything on a heap of its own while the others do the same, with
- * types and nothing else in common. Made for TSan, which sees any state that two heaps share without a lock. And one
- * heap in many threads, one after the other.
+ * threads: many heaps in many threads. Each thread does a bit of everything on a heap of its own while the others do
+ * the same, with types and nothing else in common. Made for TSan, which sees any state that two heaps share without a
+ * lock. And one heap in many threads, one after the other.
  *
  * cmocka's asserts jump, so they stay in the main thread; the others count what went wrong.
  */

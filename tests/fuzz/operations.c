@@ -75,7 +75,8 @@ static void resurrect(struct world *world, void *object)
         return;
     size_t slot = world->resurrections % SLOTS;
     void *old = world->slots[slot];
-    world->slots[slot] = world->resurrections % 8 < 2 ? (void *)exv_weakref_new(object, NULL, NULL) : exv_incref(object);
+    bool weakly = world->resurrections % 8 < 2;
+    world->slots[slot] = weakly ? (void *)exv_weakref_new(object, NULL, NULL) : exv_incref(object);
     exv_decref(old);
 }
 

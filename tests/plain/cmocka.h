@@ -54,7 +54,8 @@ static jmp_buf plain_way_out;
 #define assert_string_not_equal(a, b) plain_check(strcmp(a, b) != 0, #a " equals " #b)
 #define assert_memory_equal(a, b, size) plain_check(memcmp(a, b, size) == 0, #a " differs from " #b)
 #define assert_in_range(value, low, high) \
-    plain_check((uintmax_t)(value) - (uintmax_t)(low) <= (uintmax_t)(high) - (uintmax_t)(low), #value " is out of range")
+    plain_check((uintmax_t)(value) - (uintmax_t)(low) <= (uintmax_t)(high) - (uintmax_t)(low), \
+                #value " is out of range")
 #define assert_string_equal(a, b)                          \
     do {                                                   \
         const char *plain_a = (a), *plain_b = (b);         \

@@ -1,8 +1,9 @@
 /*
  * gclist_check: the list header's rules one by one, on headers made for it.
  *
- * What a dying object, a free list or CPython's trashcan leaves in a header can hardly be brought about from Python code,
- * so each state is written down here. Built with python/ext/gclist.c by test_gclist.py; nothing of the interpreter runs.
+ * What a dying object, a free list or CPython's trashcan leaves in a header can hardly be brought about from Python
+ * code, so each state is written down here. Built with python/ext/gclist.c by test_gclist.py; nothing of the
+ * interpreter runs.
  */
 #include "gclist.h"
 

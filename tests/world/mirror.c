@@ -1,8 +1,9 @@
 /*
  * mirror: the operations of a world, each made in the heap and in the arrays. See world.h.
  *
- * Invariant between two operations: node.references is the number of roots, hands, fields and entries of the garbage list
- * that name the node; `unreferenced`, the number of mortal objects with none, is 0. In an operation the mirror is changed
+ * Invariant between two operations: node.references is the number of roots, hands, fields and entries of the garbage
+ * list that name the node; `unreferenced`, the number of mortal objects with none, is 0. In an operation the mirror is
+ * changed
  * first, the heap then, so that whatever the library reports meanwhile finds the mirror in its new state.
  */
 #include "world.h"

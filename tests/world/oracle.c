@@ -1,8 +1,8 @@
 /*
  * oracle: what must be alive and what a collection must do, found naively over the mirror. See world.h.
  *
- * The prediction for a collection of generation g takes as members the tracked objects of the generations up to g. What the
- * program or any other object refers to is kept, with all it leads to; the other members are unreachable. After the
+ * The prediction for a collection of generation g takes as members the tracked objects of the generations up to g. What
+ * the program or any other object refers to is kept, with all it leads to; the other members are unreachable. After the
  * finalizers the same is asked of the unreachable ones alone: those kept now were resurrected.
  */
 #include "world.h"
@@ -239,7 +239,8 @@ static void note_garbage(world *w)
     }
 }
 
-/* What was doomed and lives is back under the collector's eyes, in the first generation. Returns how many cannot be broken. */
+/* What was doomed and lives is back under the collector's eyes, in the first generation. Returns how many cannot be
+ * broken. */
 static size_t note_survivors(world *w)
 {
     size_t uncollectable = 0;
@@ -247,7 +248,8 @@ static size_t note_survivors(world *w)
         world_node *node = &w->node[id];
         if (!node->object)
             continue;
-        if (w->mode != WORLD_EXACT && world_is_stubborn(node->shape) && !node->tracked && exv_gc_is_tracked(node->object))
+        if (w->mode != WORLD_EXACT && world_is_stubborn(node->shape) && !node->tracked &&
+            exv_gc_is_tracked(node->object))
             node->doomed = true; /* it is back, but there was no memory to put it into the garbage list */
         if (!node->doomed || (w->mode != WORLD_EXACT && !exv_gc_is_tracked(node->object)))
             continue; /* or a flight is not done with it */

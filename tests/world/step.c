@@ -62,7 +62,8 @@ static void make_object(world *w)
 
 static bool may_refer(const world *w, uint32_t from, uint32_t to)
 {
-    /* When a shape without clear dies is known only by its destroy: too late to tell which weak reference went first. */
+    /* When a shape without clear dies is known only by its destroy: too late to tell which weak reference went
+     * first. */
     return !(world_is_stubborn(w->node[from].shape) && w->node[to].shape == WORLD_WEAK);
 }
 

@@ -91,7 +91,8 @@ static uint8_t generation_of(const void *object)
     const exvi_header *header = exvi_header_of(object);
     const exvi_page *page = exvi_page_of(header);
     uint32_t index = exvi_block_index(page, header);
-    bool first = page->young[0][index / 64] >> (index % 64) & 1, second = page->young[1][index / 64] >> (index % 64) & 1;
+    bool first = page->young[0][index / 64] >> (index % 64) & 1;
+    bool second = page->young[1][index / 64] >> (index % 64) & 1;
     return first ? 0 : second ? 1 : 2;
 }
 

@@ -1,16 +1,18 @@
 /*
  * world: a graph of objects of every shape, mirrored in plain arrays, and the naive oracle over the mirror.
  *
- * Every change goes through the functions here and is made twice: in the heap and in the mirror. The objects' own functions
- * (clear, finalize, destroy) report what the library does to them, and each report is compared with the mirror at once:
+ * Every change goes through the functions here and is made twice: in the heap and in the mirror. The objects' own
+ * functions (clear, finalize, destroy) report what the library does to them, and each report is compared with the
+ * mirror at once:
  *
  *     destroy   only of an object that nothing in the mirror refers to, and at the very statement that dropped the last
  *               reference (`unreferenced` is 0 between two operations)
  *     clear     by a collection only of what the mirror knows to be unreachable
  *     finalize  once
  *
- * Exact worlds also follow the generations and predict each collection: which objects it finds, which of them finalizers
- * bring back, what it returns, which weak references die and which callbacks are called. Loose worlds do without, so that
+ * Exact worlds also follow the generations and predict each collection: which objects it finds, which of them
+ * finalizers bring back, what it returns, which weak references die and which callbacks are called. Loose worlds do
+ * without, so that
  * collections in the background may run in them. In wild worlds the finalizers and callbacks themselves do anything.
  *
  * A failure prints the seed and aborts.
@@ -103,8 +105,8 @@ void world_abandon(world *w);
 
 uint32_t world_random(world *w, uint32_t below);
 
-/* The seed of a test: EXUVIA_TEST_SEED, or the clock; printed. And how many operations a test may take: `full` in a release
- * build, less where each costs more, times EXUVIA_TEST_SCALE. */
+/* The seed of a test: EXUVIA_TEST_SEED, or the clock; printed. And how many operations a test may take: `full` in a
+ * release build, less where each costs more, times EXUVIA_TEST_SCALE. */
 uint64_t world_seed(const char *test);
 size_t world_scale(size_t full);
 
@@ -130,17 +132,17 @@ size_t world_collect(world *w, int generation);
 /* Collect fully until a collection finds nothing to finalize or free. */
 void world_settle(world *w);
 
-/* Mark what the program can reach by roots and hands; or also what is kept by the garbage list or by being frozen, untracked
- * or immortal. */
+/* Mark what the program can reach by roots and hands; or also what is kept by the garbage list or by being frozen,
+ * untracked or immortal. */
 void world_mark_reachable(world *w, bool kept_too);
 bool world_is_marked(const world *w, uint32_t id);
 
-/* Someone had the object in hand: a flight that began before need not free what it reaches. And in a finalizer called by a
- * collection: the weak references to what it reaches may be cut. */
+/* Someone had the object in hand: a flight that began before need not free what it reaches. And in a finalizer called
+ * by a collection: the weak references to what it reaches may be cut. */
 void world_excuse(world *w, uint32_t id, bool maybe_cut);
 
-/* Compare the whole heap with the mirror, and in an exact world the generations too. Only between operations, and not while
- * a flight is freeing. */
+/* Compare the whole heap with the mirror, and in an exact world the generations too. Only between operations, and not
+ * while a flight is freeing. */
 void world_check(world *w);
 void world_check_generations(world *w);
 
@@ -191,7 +193,8 @@ static inline bool world_has_visit(world_shape shape)
 
 static inline bool world_has_finalizer(world_shape shape)
 {
-    return shape == WORLD_LEAF_FINAL || shape == WORLD_PAIR_FINAL || shape == WORLD_HEAVY || shape == WORLD_STUBBORN_FINAL;
+    return shape == WORLD_LEAF_FINAL || shape == WORLD_PAIR_FINAL || shape == WORLD_HEAVY ||
+           shape == WORLD_STUBBORN_FINAL;
 }
 
 static inline bool world_is_stubborn(world_shape shape)
