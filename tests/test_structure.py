@@ -1,6 +1,7 @@
 """Rules that the sources keep: who may call whom, where system calls live, how long files and lines are."""
 import ast
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import sysconfig
 
 import pytest
 
-from conftest import SOURCE
+SOURCE = pathlib.Path(__file__).resolve().parent.parent
 
 SOURCES = sorted((SOURCE / "src").glob("*/*.[ch]"))
 INSTALLED = [path for folder in ("src", "include", "python") for path in sorted((SOURCE / folder).rglob("*"))
