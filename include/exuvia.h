@@ -84,6 +84,25 @@ EXV_API const char *exv_version(void);
  *  and must be passed on. */
 typedef int exv_visit_fn(void *child, void *arg);
 
+/** An array of owned references, each or NULL, that a field of the object leads to: offsetof() the field, a pointer to
+ *  the first (NULL: there is no array), and of the size_t that says how many. The array is the program's: of
+ *  exv_alloc() for instance, and given back by destroy. */
+typedef struct exv_array {
+    uint32_t items;
+    uint32_t count;
+} exv_array;
+
+/** Where the references of a type's objects lie. With this in place of visit and clear the library walks and clears
+ *  them itself, which is faster, and there is no function that could forget one. Zeroed parts say: none. */
+typedef struct exv_references {
+    const uint32_t *fields;      /**< offsetof() each field that holds an owned reference or NULL */
+    uint32_t field_count;
+    uint32_t item_field_count;
+    const uint32_t *item_fields; /**< likewise in each item of exv_new_var(); items begin at the type's `size` */
+    const exv_array *arrays;
+    uint32_t array_count;
+} exv_references;
+
 /**
  * A type of objects. Statically allocated as a rule; it must stay where it is as
  * long as an object of it exists. Every function may be NULL.
@@ -92,7 +111,7 @@ typedef int exv_visit_fn(void *child, void *arg);
  * borrowed pointer, no weak reference's target. It must not allocate, lock, or
  * change anything, since it also runs in the snapshot of a background collection.
  *
- * A type without visit is *simple*: its objects hold no references and are never
+ * A type without visit and without references is *simple*: its objects hold none and are never
  * tracked by the collector. A type with visit but without clear can be part of a
  * cycle but not break one; a cycle of such types alone ends in exv_gc_garbage().
  */
@@ -127,6 +146,9 @@ typedef struct exv_type {
      *  without hash is unhashable, as is one whose hash returns EXV_TYPE_ERROR. */
     exv_status (*equal)(void *self, void *other, bool *result);
     exv_status (*hash)(void *self, uint64_t *result);
+
+    /** In place of visit and clear, which are NULL then: where the references lie. */
+    const exv_references *references;
 } exv_type;
 
 /** The largest payload, items included: 2^40 bytes. */
@@ -142,10 +164,21 @@ typedef struct exv_type {
             exv_decref(exv_dropped_); \
     } while (0)
 
+/** Store a reference to `value`, a new one, in a field, and drop the one it held, in the order that is safe when that
+ *  is the same object, or its death looks at the field. NULL is allowed. `value` is evaluated once. */
+#define EXV_SET(field, value)         \
+    do {                              \
+        void *exv_dropped_ = (field); \
+        (field) = (value);            \
+        exv_incref(field);            \
+        if (exv_dropped_)             \
+            exv_decref(exv_dropped_); \
+    } while (0)
+
 /* -------------------------------------------------------------- objects */
 
 /** A new object, its payload zeroed, with one owned reference. Tracked at once if
- *  its type has a visit function, which must therefore accept a zeroed payload.
+ *  its type refers to others; a visit function must therefore accept a zeroed payload.
  *  May run a collection first. Of a large payload nothing becomes resident before it
  *  is written to, as with exv_calloc(). */
 EXV_API void *exv_new(exv_heap *heap, const exv_type *type);
@@ -177,7 +210,7 @@ EXV_API exv_heap *exv_get_heap(const void *object);
 EXV_API size_t exv_get_count(const void *object);
 
 /** Take an object out of the collector's sight, or put it back. Tracking needs a
- *  type with visit. Untracked objects are still counted. */
+ *  type with visit or references. Untracked objects are still counted. */
 EXV_API void exv_track(void *object);
 EXV_API void exv_untrack(void *object);
 

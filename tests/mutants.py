@@ -144,8 +144,8 @@ MUTANTS = [
            "checked:snapshot_faults"),
     # detection
     Mutant("a scan writes into no object", "collect.c",
-           "    exvi_header_of(object)->type->visit(object, visit, arg);\n",
-           "    exvi_header_of(object)->flags |= EXVI_PROVEN;\n    exvi_header_of(object)->type->visit(object, visit, arg);\n"
+           "    exvi_object_visit(object, visit, arg);\n",
+           "    exvi_header_of(object)->flags |= EXVI_PROVEN;\n    exvi_object_visit(object, visit, arg);\n"
            "    exvi_header_of(object)->flags &= ~(uint32_t)EXVI_PROVEN;\n", "checked:readonly"),
     Mutant("counts beyond a byte", "cycle.c",
            "    } else if (*to.byte == MANY) {\n        count_many(s, to.object, 1);\n    }", "    }",
@@ -161,8 +161,12 @@ MUTANTS = [
     Mutant("an object resurrected by its finalizer lives", "object.c",
            "    if (header->refcount > 1) {\n        header->refcount -= header->refcount < EXVI_IMMORTAL_COUNT;\n"
            "        return false;\n    }\n", "", "checked:graphs"),
-    Mutant("deep deaths are put off", "object.c", "exvi_likely(heap->depth < DEPTH_LIMIT)", "exvi_likely(true)",
+    Mutant("deep deaths are put off", "object.c", "return heap->depth >= DEPTH_LIMIT;", "return false;",
            "checked:object"),
+    Mutant("what holds references dies with them", "object.c", "} else if (exvi_holds_nothing(object, type)) {",
+           "} else if (true) {", "checked:references"),
+    Mutant("a described field is cleared before its object loses a reference", "object.c", "    EXV_CLEAR(*field);",
+           "    exv_decref(*field);", "checked:references"),
     Mutant("an object whose death was put off cannot be had", "weakref.c",
            "!ref->target || exvi_header_of(ref->target)->flags & EXVI_DYING", "!ref->target",
            "checked:object stress:object"),

@@ -29,7 +29,7 @@ static void test_headers(void **state)
     assert_found(heap, "a live object has no reference");
     header->refcount = 1;
     exvi_header_of(leaf)->flags |= EXVI_TRACKED;
-    assert_found(heap, "an object without visit function is tracked");
+    assert_found(heap, "an object without references is tracked");
     exvi_header_of(leaf)->flags = EXVI_FROZEN;
     assert_found(heap, "an untracked object is frozen");
     exvi_header_of(leaf)->flags = 0;

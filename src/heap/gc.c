@@ -138,7 +138,7 @@ static int is_sought(void *child, void *arg)
 
 static bool gather_referrer(gathering *g, void *object)
 {
-    return exvi_header_of(object)->type->visit(object, is_sought, g) ? gather(g, object) : true;
+    return exvi_object_visit(object, is_sought, g) ? gather(g, object) : true;
 }
 
 exv_list *exv_gc_get_referrers(exv_heap *heap, void *const *objects, size_t count)

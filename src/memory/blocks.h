@@ -116,7 +116,10 @@ static inline void *exvi_page_pop(exvi_page *page)
 {
     uint64_t claimed = page->claimed;
     page->claimed = claimed & (claimed - 1);
-    return page->claimed_start + (size_t)__builtin_ctzll(claimed) * page->block_size;
+    char *block = page->claimed_start + (unsigned)__builtin_ctzll(claimed) * page->block_size;
+    if (!block)
+        __builtin_unreachable(); /* said to the compiler, so that nobody asks */
+    return block;
 }
 
 /* A claimed block if that is all it takes, as mostly; else NULL. In the checked build always NULL. */

@@ -7,49 +7,42 @@
  * Invariant: a birth that fails leaves the counts as they were.
  */
 #include "object.h"
+#include "references.h"
 
 #include <string.h>
 
-/* In steps of 16 bytes: sizes of blocks are multiples of that. */
-static inline void zero(void *payload, size_t size)
+#define FEW ((size_t)128) /* bytes of payload that are zeroed by stores */
+
+/* At most FEW, in steps of 16 bytes: sizes of blocks are multiples of that, and none is smaller than one step behind
+ * its header. */
+static inline void zero_few(void *payload, size_t size)
 {
     typedef uint64_t step __attribute__((vector_size(16), may_alias));
-    if (size > 256) {
-        memset(payload, 0, size);
+    step *at = payload;
+    *at = (step){0};
+    if (size <= sizeof *at)
         return;
-    }
-    for (step *at = payload, *end = at + (size + 15) / 16; at < end; at++) {
+    for (step *end = at + (size + 15) / 16; ++at < end;) {
         *at = (step){0};
         __asm__("" : "+r"(at)); /* a call of memset would cost more than the few steps */
     }
 }
 
-static inline void *set_up(exv_heap *heap, const exv_type *type, exvi_header *header)
+static inline void zero(void *payload, size_t size)
 {
-    bool tracked = type->visit != NULL;
+    if (size > FEW)
+        memset(payload, 0, size);
+    else
+        zero_few(payload, size);
+}
+
+static inline void *set_up(exv_heap *heap, const exv_type *type, exvi_header *header, bool tracked)
+{
     heap->generations.births += tracked;
     header->type = type;
     header->refcount = 1;
     header->flags = tracked ? EXVI_TRACKED : 0;
     return header + 1;
-}
-
-/* An object if nothing is due and a block is at hand, as mostly; else NULL, and nothing was changed. It calls nothing,
- * so the compiler has nothing to save. */
-static inline void *new_at_hand(exv_heap *heap, const exv_type *type, size_t payload)
-{
-    exvi_generations *g = &heap->generations;
-    bool tracked = type->visit != NULL;
-    if (tracked && exvi_unlikely(g->count[0] >= g->trigger))
-        return NULL;
-    if (exvi_unlikely(payload > EXVI_FINE_MAX - sizeof(exvi_header))) /* the sum below must not overflow */
-        return NULL;
-    exvi_header *header = exvi_block_take(&heap->blocks, EXVI_OBJECT, sizeof *header + payload);
-    if (exvi_unlikely(!header))
-        return NULL;
-    g->count[0] += tracked;
-    zero(header + 1, payload);
-    return set_up(heap, type, header);
 }
 
 static exvi_header *new_block(exv_heap *heap, size_t payload)
@@ -65,10 +58,12 @@ static exvi_header *new_block(exv_heap *heap, size_t payload)
 
 static __attribute__((noinline)) void *new_object(exv_heap *heap, const exv_type *type, size_t payload)
 {
-    bool tracked = type->visit != NULL;
+    bool tracked = exvi_type_refers(type);
 #ifdef EXVI_CHECKED
     if (!type->name)
         exvi_die("exv_new", "the type at %p has no name", (const void *)type);
+    if (type->references && (type->visit || type->clear))
+        exvi_die("exv_new", "type %s has references, and visit or clear: give one or the other", type->name);
 #endif
     if (payload > EXV_MAX_SIZE)
         return exvi_too_large(heap, payload);
@@ -87,20 +82,47 @@ static __attribute__((noinline)) void *new_object(exv_heap *heap, const exv_type
     }
     if (payload >= EXVI_ALARM_SIZE)
         exvi_generation_alarm(&heap->generations);
-    return set_up(heap, type, header);
+    return set_up(heap, type, header, tracked);
 }
 
+static __attribute__((noinline)) void *new_at_length(exv_heap *heap, const exv_type *type)
+{
+    exvi_heap_enter(heap, "exv_new");
+    void *object = new_object(heap, type, type->size);
+    exvi_heap_leave(heap);
+    return object;
+}
+
+/* The short way, if nothing is due and a block is at hand, as mostly. */
+static inline __attribute__((always_inline)) void *new_at_hand(exv_heap *heap, const exv_type *type, bool tracked)
+{
+    exvi_generations *g = &heap->generations;
+    size_t payload = type->size;
+    if (tracked && exvi_unlikely(g->count[0] >= g->trigger))
+        return new_at_length(heap, type);
+    exvi_header *header = exvi_block_take(&heap->blocks, EXVI_OBJECT, sizeof *header + payload);
+    if (exvi_unlikely(!header))
+        return new_at_length(heap, type);
+    g->count[0] += tracked;
+    zero(header + 1, payload);
+    return set_up(heap, type, header, tracked);
+}
+
+static __attribute__((noinline)) void *new_larger(exv_heap *heap, const exv_type *type)
+{
+    if (exvi_unlikely(type->size > EXVI_FINE_MAX - sizeof(exvi_header))) /* with a header the sum could overflow */
+        return new_at_length(heap, type);
+    return new_at_hand(heap, type, exvi_type_refers(type));
+}
+
+/* What is called is called last, so the compiler has nothing to save. */
 void *exv_new(exv_heap *heap, const exv_type *type)
 {
     if (exvi_unlikely(type->item_size))
         return exv_new_var(heap, type, 0);
-    void *object = new_at_hand(heap, type, type->size);
-    if (exvi_likely(object != NULL))
-        return object;
-    exvi_heap_enter(heap, __func__);
-    object = new_object(heap, type, type->size);
-    exvi_heap_leave(heap);
-    return object;
+    if (exvi_unlikely(type->size > FEW))
+        return new_larger(heap, type);
+    return exvi_likely(exvi_type_refers(type)) ? new_at_hand(heap, type, true) : new_at_hand(heap, type, false);
 }
 
 void *exv_new_var(exv_heap *heap, const exv_type *type, size_t count)

@@ -7,6 +7,7 @@
  */
 #include "object.h"
 #include "platform.h"
+#include "references.h"
 
 enum { BATCH = 256 };
 
@@ -31,8 +32,8 @@ static void check_header(checking *c, const exvi_header *header)
         c->wrong = "an object has no type";
     else if (header->refcount == 0)
         c->wrong = "a live object has no reference";
-    else if (flags & EXVI_TRACKED && !header->type->visit)
-        c->wrong = "an object without visit function is tracked";
+    else if (flags & EXVI_TRACKED && !exvi_type_refers(header->type))
+        c->wrong = "an object without references is tracked";
     else if (flags & EXVI_FROZEN && !(flags & EXVI_TRACKED))
         c->wrong = "an untracked object is frozen";
     else if (flags & EXVI_TRACKED && is_young(header) && !exvi_page_of(header)->young_listed)

@@ -9,6 +9,7 @@
 #include "error.h"
 #include "object.h"
 #include "platform.h"
+#include "references.h"
 #include "telemetry.h"
 #include "weakref.h"
 
@@ -58,7 +59,7 @@ static uint64_t refcount_of(void *host, void *object)
 static void visit_object(void *host, void *object, exvi_phase phase, exvi_visit_fn *visit, void *arg)
 {
     (void)host, (void)phase;
-    exvi_header_of(object)->type->visit(object, visit, arg);
+    exvi_object_visit(object, visit, arg);
 }
 
 static void *weak_target(void *host, void *object)
@@ -260,7 +261,7 @@ static void rescue_survivors(exv_heap *heap, const exvi_doomed *doomed, exv_reco
         header->flags &= ~(uint32_t)EXVI_UNREACHABLE;
         heap->collector.unreachable--;
         exv_track(object);
-        if (header->type->clear)
+        if (exvi_type_clears(header->type))
             continue;
         report(heap, EXV_DEBUG_UNCOLLECTABLE, "uncollectable", object);
         record->uncollectable++;

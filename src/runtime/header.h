@@ -13,6 +13,8 @@
 
 #include "exv_heap.h"
 
+#include <assert.h>
+
 typedef struct exvi_header {
     const exv_type *type;
     uint32_t refcount;
@@ -43,9 +45,12 @@ static inline void *exvi_object_of(void *block)
     return (exvi_header *)block + 1;
 }
 
+/* A heap begins with its blocks. The header lies in the same region, and a death has that at hand. */
+static_assert(offsetof(exv_heap, blocks) == 0, "a heap begins with its blocks");
+
 static inline exv_heap *exvi_heap_of(const void *object)
 {
-    return ((exvi_region *)exvi_region_of(object))->blocks->owner;
+    return (exv_heap *)((exvi_region *)exvi_region_of(exvi_header_of(object)))->blocks;
 }
 
 /* Of an object of a type with items: their number lies in the last word of the block. */

@@ -10,6 +10,8 @@
  */
 #include "object.h"
 
+#include "references.h"
+
 #ifdef EXVI_STRESS
 #define DEPTH_LIMIT 3
 #else
@@ -18,7 +20,7 @@
 
 /* ------------------------------------------------------------- counting */
 
-static void die_of_freed(const char *function, const void *object)
+static _Noreturn __attribute__((cold)) void die_of_freed(const char *function, const void *object)
 {
     const exv_type *type = exvi_header_of(object)->type;
     exvi_die(function, "object %p of type %s has no reference left: it was freed already", object,
@@ -38,7 +40,7 @@ void *exv_incref(void *object)
     return object;
 }
 
-static void die(void *object);
+static inline void die(void *object);
 
 static void decref_last(void *object)
 {
@@ -132,17 +134,29 @@ static int drop_reference(void *child, void *arg)
     return 0;
 }
 
-/* Give up what the object owns, then its block. */
-static void dismantle(void *object)
+static int clear_field(void **field, void *arg)
 {
-    exvi_header *header = exvi_header_of(object);
-    const exv_type *type = header->type;
+    (void)arg;
+    EXV_CLEAR(*field);
+    return 0;
+}
+
+static __attribute__((noinline)) void clear_fields(void *object, const exv_type *type)
+{
+    exvi_fields(object, type, clear_field, NULL);
+}
+
+static inline void clear_references(void *object, const exv_type *type)
+{
     if (type->clear)
         type->clear(object);
-    else if (type->visit)
-        type->visit(object, drop_reference, NULL);
-    if (type->destroy)
-        type->destroy(object);
+    else if (type->references)
+        clear_fields(object, type);
+}
+
+static inline void free_object(void *object, const exv_type *type)
+{
+    exvi_header *header = exvi_header_of(object);
     if (exvi_unlikely(header->refcount != 1))
         exvi_die("exv_decref", "object %p of type %s was given a new reference while it was destroyed", object,
                  type->name);
@@ -150,13 +164,31 @@ static void dismantle(void *object)
     exvi_block_free(header);
 }
 
-/* Out of sight, and counted as CPython counts deallocations. Whether it has weak references stays known. */
+/* Give up what the object owns, then its block. */
+static void dismantle(void *object)
+{
+    const exv_type *type = exvi_header_of(object)->type;
+    clear_references(object, type);
+    if (type->visit && !type->clear)
+        type->visit(object, drop_reference, NULL);
+    if (type->destroy)
+        type->destroy(object);
+    free_object(object, type);
+}
+
+/* Counted as CPython counts deallocations. */
+static inline void count_death(exv_heap *heap, const exv_type *type, uint32_t flags)
+{
+    if (!exvi_type_refers(type))
+        return;
+    heap->generations.deaths += (flags & EXVI_TRACKED) != 0;
+    heap->generations.count[0] -= heap->generations.count[0] > 0;
+}
+
+/* Out of sight. Whether it has weak references stays known. */
 static void leave_generation(exv_heap *heap, exvi_header *header)
 {
-    if (header->type->visit) {
-        heap->generations.deaths += (header->flags & EXVI_TRACKED) != 0;
-        heap->generations.count[0] -= heap->generations.count[0] > 0;
-    }
+    count_death(heap, header->type, header->flags);
     header->flags = (header->flags & EXVI_WEAK) | EXVI_DYING;
 }
 
@@ -176,11 +208,11 @@ static bool last_rites(exv_heap *heap, void *object)
     return true;
 }
 
-static inline __attribute__((always_inline)) void end_life(exv_heap *heap, void *object)
+static void end_life(exv_heap *heap, void *object)
 {
     exvi_header *header = exvi_header_of(object);
     bool usual = !header->type->finalize && !(header->flags & EXVI_FROZEN);
-    if (!exvi_likely(usual) && !last_rites(heap, object))
+    if (!usual && !last_rites(heap, object))
         return;
     leave_generation(heap, header);
     if (exvi_unlikely(header->flags & EXVI_WEAK))
@@ -205,39 +237,104 @@ static __attribute__((noinline)) void end_deferred(exv_heap *heap)
         end_life(heap, take_put_off(heap));
 }
 
-/* The last reference, which is still counted, is given up. */
-static void die(void *object)
+static inline bool is_deep(const exv_heap *heap)
 {
-    exv_heap *heap = exvi_heap_of(object);
-    exvi_heap_enter(heap, "exv_decref");
+    return heap->depth >= DEPTH_LIMIT;
+}
+
+/* What has more to it. */
+static __attribute__((noinline)) void die_at_length(exv_heap *heap, void *object)
+{
     if (exvi_unlikely(exvi_header_of(object)->flags & (EXVI_DYING | EXVI_UNREACHABLE)))
         leave_rare_state(heap, object);
-    if (exvi_likely(heap->depth < DEPTH_LIMIT)) {
-        heap->depth++;
-        end_life(heap, object);
-        if (exvi_unlikely(heap->deferred != NULL))
-            end_deferred(heap);
-        heap->depth--;
-    } else {
+    if (exvi_unlikely(is_deep(heap))) {
         put_off(heap, object);
+        return;
     }
+    heap->depth++;
+    end_life(heap, object);
+    if (exvi_unlikely(heap->deferred != NULL))
+        end_deferred(heap);
+    heap->depth--;
+}
+
+/* The same for an object that has a clear function, or references, and nothing else. */
+static __attribute__((noinline)) void die_with_references(exv_heap *heap, void *object, const exv_type *type)
+{
+    if (exvi_unlikely(is_deep(heap))) {
+        put_off(heap, object);
+        return;
+    }
+    heap->depth++;
+    count_death(heap, type, exvi_header_of(object)->flags);
+    exvi_header_of(object)->flags = EXVI_DYING;
+    clear_references(object, type);
+    free_object(object, type);
+    if (exvi_unlikely(heap->deferred != NULL))
+        end_deferred(heap);
+    heap->depth--;
+}
+
+/* The last reference, which is still counted, is given up. Most objects die the short way, and those that hold nothing
+ * the shortest: no other death can come of theirs. Each way is called last, so nothing has to be saved for it. */
+static void die_as_fits(void *object)
+{
+    exv_heap *heap = exvi_heap_of(object);
+    exvi_header *header = exvi_header_of(object);
+    const exv_type *type = header->type;
+    const uint32_t rare = EXVI_DYING | EXVI_UNREACHABLE | EXVI_FROZEN | EXVI_WEAK;
+    if (exvi_unlikely(header->flags & rare) ||
+        exvi_unlikely(((uintptr_t)type->finalize | (uintptr_t)type->destroy) != 0)) {
+        die_at_length(heap, object);
+    } else if (exvi_holds_nothing(object, type)) {
+        count_death(heap, type, header->flags);
+        header->refcount = 0;
+        exvi_block_free(header);
+    } else if (exvi_likely(exvi_type_clears(type))) {
+        die_with_references(heap, object, type);
+    } else {
+        die_at_length(heap, object);
+    }
+}
+
+static inline void die(void *object)
+{
+#ifdef EXVI_CHECKED
+    exv_heap *heap = exvi_heap_of(object);
+    exvi_heap_enter(heap, "exv_decref");
+    die_as_fits(object);
     exvi_heap_leave(heap);
+#else
+    die_as_fits(object);
+#endif
 }
 
 /* ------------------------------------------------- for the collector */
 
-void exvi_object_visit(void *object, exv_visit_fn *visit, void *arg)
+typedef struct visiting {
+    exv_visit_fn *visit;
+    void *arg;
+} visiting;
+
+static int visit_field(void **field, void *arg)
+{
+    const visiting *v = arg;
+    return v->visit(*field, v->arg);
+}
+
+int exvi_object_visit(void *object, exv_visit_fn *visit, void *arg)
 {
     const exv_type *type = exvi_header_of(object)->type;
-    if (type->visit)
-        type->visit(object, visit, arg);
+    if (type->references) {
+        visiting v = {visit, arg};
+        return exvi_fields(object, type, visit_field, &v);
+    }
+    return type->visit ? type->visit(object, visit, arg) : 0;
 }
 
 void exvi_object_clear(void *object)
 {
-    const exv_type *type = exvi_header_of(object)->type;
-    if (type->clear)
-        type->clear(object);
+    clear_references(object, exvi_header_of(object)->type);
 }
 
 void exvi_object_finalize(void *object)
@@ -295,7 +392,7 @@ void exv_track(void *object)
 {
     exvi_object_expect(__func__, object);
     exvi_header *header = exvi_header_of(object);
-    if (header->type->visit && !(header->flags & (EXVI_TRACKED | EXVI_DYING)))
+    if (exvi_type_refers(header->type) && !(header->flags & (EXVI_TRACKED | EXVI_DYING)))
         exvi_generation_add(exvi_heap_of(object), object);
 }
 
