@@ -149,6 +149,10 @@ typedef struct exv_type {
 
     /** In place of visit and clear, which are NULL then: where the references lie. */
     const exv_references *references;
+
+    /** The program's own, for instance what its functions have to know of a type that was made at run time. The
+     *  library does not look at it. */
+    void *user;
 } exv_type;
 
 /** The largest payload, items included: 2^40 bytes. */
@@ -221,6 +225,11 @@ EXV_API void exv_untrack(void *object);
 typedef struct exv_weakref exv_weakref;
 typedef void exv_weakref_fn(exv_weakref *ref, void *arg);
 EXV_API exv_weakref *exv_weakref_new(void *target, exv_weakref_fn *callback, void *arg);
+
+/** The same with an object as the callback's argument, a closure of a language for instance. The weak reference owns a
+ *  reference to it, which the collector visits: a cycle through it is found. It is given up after the callback was
+ *  called, or when the weak reference dies. */
+EXV_API exv_weakref *exv_weakref_new_owning(void *target, exv_weakref_fn *callback, void *object);
 
 /** An owned reference to the target, or NULL when it is dead. */
 EXV_API void *exv_weakref_incref(exv_weakref *ref);
@@ -298,6 +307,10 @@ typedef void exv_gc_callback_fn(exv_heap *heap, exv_gc_phase phase, const exv_gc
  *  if there is none). Callbacks run in the order they were added. */
 EXV_API exv_status exv_gc_add_callback(exv_heap *heap, exv_gc_callback_fn *callback, void *arg);
 EXV_API bool exv_gc_remove_callback(exv_heap *heap, exv_gc_callback_fn *callback, void *arg);
+
+/** The same with an object as the argument: the heap owns a reference to it until the callback is taken away, which
+ *  exv_heap_free() does before its last collection. */
+EXV_API exv_status exv_gc_add_callback_owning(exv_heap *heap, exv_gc_callback_fn *callback, void *object);
 
 /** The list of what was found unreachable and could not be freed. Borrowed; it may be
  *  changed like any list. */
@@ -438,6 +451,10 @@ typedef struct exv_record {
 typedef void exv_listener_fn(exv_heap *heap, const exv_record *record, void *arg);
 EXV_API void exv_set_listener(exv_heap *heap, exv_listener_fn *listener, void *arg);
 
+/** The same with an object as the argument: the heap owns a reference to it until the listener is replaced, which
+ *  exv_heap_free() does before its last collection. */
+EXV_API void exv_set_listener_owning(exv_heap *heap, exv_listener_fn *listener, void *object);
+
 /* --------------------------------------------------- the heap by itself */
 
 /** What a heap is made with. Start from exv_config_default(). */
@@ -461,6 +478,11 @@ EXV_API exv_heap *exv_heap_new(const exv_config *config);
  *  all memory back. Returns how many mortal objects were left: still referenced from outside, or
  *  by what is; 0 in a program without leaks. NULL is ignored. */
 EXV_API size_t exv_heap_free(exv_heap *heap);
+
+/** What the program wants to find again where it has the heap alone, in a destructor or callback for instance. NULL at
+ *  first. The library does not look at it. */
+EXV_API void exv_heap_set_user(exv_heap *heap, void *user);
+EXV_API void *exv_heap_get_user(const exv_heap *heap);
 
 /** As malloc and its family, on this heap. Blocks are aligned to 16 bytes and are not
  *  objects: no header, no count. NULL for out of memory or a size over EXV_MAX_SIZE, at once and with a message.
@@ -602,6 +624,10 @@ EXV_API bool exv_set_next(exv_set *self, size_t *position, void **item);
 typedef void exv_destructor_fn(exv_instance *self, void *arg);
 EXV_API exv_status exv_class_new(exv_heap *heap, const char *name, exv_destructor_fn *destructor,
                                  void *arg, exv_class **result);
+/** The same with an object as the destructor's argument: the class owns a reference to it, which the collector visits.
+ *  A class cannot break a cycle: something else in it must be able to, an instance or the object itself. */
+EXV_API exv_status exv_class_new_owning(exv_heap *heap, const char *name, exv_destructor_fn *destructor,
+                                        void *object, exv_class **result);
 EXV_API const char *exv_class_name(const exv_class *self);
 EXV_API exv_instance *exv_instance_new(exv_class *cls);
 EXV_API exv_class *exv_instance_get_class(exv_instance *self);

@@ -76,6 +76,16 @@ void exv_set_listener(exv_heap *heap, exv_listener_fn *listener, void *arg)
 {
     heap->listener = listener;
     heap->listener_arg = arg;
+    EXV_CLEAR(heap->listener_owned);
+}
+
+void exv_set_listener_owning(exv_heap *heap, exv_listener_fn *listener, void *object)
+{
+    void *old = heap->listener_owned;
+    heap->listener = listener;
+    heap->listener_arg = object;
+    heap->listener_owned = exv_incref(object);
+    exv_decref(old);
 }
 
 /* -------------------------------------------------------------- objects */
@@ -198,15 +208,35 @@ size_t exv_gc_get_freeze_count(const exv_heap *heap)
 
 /* ------------------------------------------------------------ callbacks */
 
-exv_status exv_gc_add_callback(exv_heap *heap, exv_gc_callback_fn *callback, void *arg)
+static exv_status add_callback(exv_heap *heap, exvi_callback callback)
 {
     exvi_collector *c = &heap->collector;
     exvi_callback *callbacks = exv_realloc(heap, c->callbacks, (c->callback_count + 1) * sizeof *callbacks);
     if (!callbacks)
         return exvi_no_memory(heap);
     c->callbacks = callbacks;
-    c->callbacks[c->callback_count++] = (exvi_callback){.call = callback, .arg = arg};
+    c->callbacks[c->callback_count++] = callback;
+    exv_incref(callback.owned);
     return EXV_OK;
+}
+
+exv_status exv_gc_add_callback(exv_heap *heap, exv_gc_callback_fn *callback, void *arg)
+{
+    return add_callback(heap, (exvi_callback){.call = callback, .arg = arg});
+}
+
+exv_status exv_gc_add_callback_owning(exv_heap *heap, exv_gc_callback_fn *callback, void *object)
+{
+    return add_callback(heap, (exvi_callback){.call = callback, .arg = object, .owned = object});
+}
+
+static void remove_at(exv_heap *heap, size_t at)
+{
+    exvi_collector *c = &heap->collector;
+    void *owned = c->callbacks[at].owned;
+    c->callback_count--;
+    memmove(&c->callbacks[at], &c->callbacks[at + 1], (c->callback_count - at) * sizeof *c->callbacks);
+    exv_decref(owned); /* last: what dies may call here */
 }
 
 bool exv_gc_remove_callback(exv_heap *heap, exv_gc_callback_fn *callback, void *arg)
@@ -215,11 +245,20 @@ bool exv_gc_remove_callback(exv_heap *heap, exv_gc_callback_fn *callback, void *
     for (size_t i = 0; i < c->callback_count; i++) {
         if (c->callbacks[i].call != callback || c->callbacks[i].arg != arg)
             continue;
-        c->callback_count--;
-        memmove(&c->callbacks[i], &c->callbacks[i + 1], (c->callback_count - i) * sizeof *c->callbacks);
+        remove_at(heap, i);
         return true;
     }
     return false;
+}
+
+void exvi_gc_give_up_owned(exv_heap *heap)
+{
+    for (size_t i = heap->collector.callback_count; i-- > 0;) {
+        if (i < heap->collector.callback_count && heap->collector.callbacks[i].owned)
+            remove_at(heap, i);
+    }
+    if (heap->listener_owned)
+        exv_set_listener(heap, NULL, NULL);
 }
 
 /* ---------------------------------------------------------------- begin */

@@ -162,6 +162,7 @@ size_t exv_heap_free(exv_heap *heap)
     if (is_inside(heap))
         exvi_die(__func__, "called from a finalizer, destructor or callback of heap %p", (void *)heap);
     exvi_background_cancel(heap);
+    exvi_gc_give_up_owned(heap);
     exv_gc_disable(heap);
     if (heap->schedule.policy.on_exit)
         collect_at_exit(heap);
@@ -177,6 +178,16 @@ size_t exv_heap_free(exv_heap *heap)
     exvi_blocks_drop(&heap->blocks);
     exvi_unmap(heap, heap_size());
     return left;
+}
+
+void exv_heap_set_user(exv_heap *heap, void *user)
+{
+    heap->program = user;
+}
+
+void *exv_heap_get_user(const exv_heap *heap)
+{
+    return heap->program;
 }
 
 size_t exv_heap_trim(exv_heap *heap)

@@ -168,8 +168,7 @@ static void finish(exv_heap *heap)
     heap->generations.long_lived_total = record.objects - record.found;
     exvi_collect_finish(heap, &record);
     heap->collector.running = false;
-    if (heap->listener)
-        heap->listener(heap, &record, heap->listener_arg);
+    exvi_collect_tell(heap, &record);
 }
 
 /* The child failed: what it should have done is done in place. */

@@ -150,3 +150,12 @@ exv_weakref *exv_weakref_new(void *target, exv_weakref_fn *callback, void *arg)
     }
     return ref;
 }
+
+exv_weakref *exv_weakref_new_owning(void *target, exv_weakref_fn *callback, void *object)
+{
+    exvi_object_expect(__func__, object);
+    exv_weakref *ref = exv_weakref_new(target, callback, object);
+    if (ref)
+        exvi_weakref_own(ref);
+    return ref;
+}

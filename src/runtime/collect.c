@@ -316,7 +316,9 @@ static void call_callbacks(exv_heap *heap, exv_gc_phase phase, const exv_record 
     }
     for (size_t i = 0; i < heap->collector.callback_count; i++) {
         exvi_callback callback = heap->collector.callbacks[i]; /* it may change the table */
+        exv_incref(callback.owned); /* and take itself out of it */
         callback.call(heap, phase, &info, callback.arg);
+        exv_decref(callback.owned);
     }
 }
 
@@ -341,6 +343,15 @@ void exvi_collect_finish(exv_heap *heap, const exv_record *record)
                 (unsigned long long)record->found, (unsigned long long)record->uncollectable,
                 (double)record->longest_ns / 1e6);
     call_callbacks(heap, EXV_GC_STOP, record);
+}
+
+void exvi_collect_tell(exv_heap *heap, const exv_record *record)
+{
+    if (!heap->listener)
+        return;
+    void *owned = exv_incref(heap->listener_owned); /* it may replace itself */
+    heap->listener(heap, record, heap->listener_arg);
+    exv_decref(owned);
 }
 
 void exvi_collect_call_off(exv_heap *heap, const exv_record *record)
@@ -458,8 +469,7 @@ size_t exvi_collect_generation(exv_heap *heap, int generation)
     exvi_telemetry_pause(&heap->telemetry, record.longest_ns);
     exvi_collect_finish(heap, &record);
     c->running = false;
-    if (heap->listener)
-        heap->listener(heap, &record, heap->listener_arg);
+    exvi_collect_tell(heap, &record);
     return record.found;
 }
 

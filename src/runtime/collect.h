@@ -26,6 +26,7 @@ typedef struct exvi_doomed {
 typedef struct exvi_callback {
     exv_gc_callback_fn *call;
     void *arg;
+    void *owned;             /* NULL, or the same object as `arg`, which the heap has a reference to */
 } exvi_callback;
 
 /* Where objects go that are unreachable and are not freed. It may fail, and then they are merely not listed. */
@@ -73,6 +74,9 @@ bool exvi_collect_clear(exv_heap *heap, exvi_doomed *doomed, uint64_t until_ns, 
 /* Callbacks at a collection's start; callbacks, statistics and debug output at its end. */
 void exvi_collect_begin(exv_heap *heap, const exv_record *record);
 void exvi_collect_finish(exv_heap *heap, const exv_record *record);
+
+/* The collection is over: tell the listener. */
+void exvi_collect_tell(exv_heap *heap, const exv_record *record);
 
 /* The end of one that did not take place: callbacks see a stop with nothing found. */
 void exvi_collect_call_off(exv_heap *heap, const exv_record *record);

@@ -12,6 +12,7 @@
  *     values           value.c        singletons, and how deep a repr is in itself
  *     garbage          gc.c           what collections could not free
  *     telemetry        telemetry.c    what collections cost; listener: gc.c
+ *     program          heap.c         what exv_heap_get_user() gives
  *     error            error.c        the message of the last failure
  *     user, entries    use.c          who is inside
  *
@@ -51,6 +52,8 @@ struct exv_heap {
     exv_telemetry telemetry;
     exv_listener_fn *listener;
     void *listener_arg;
+    void *listener_owned;      /* NULL, or the same object as `listener_arg`, which the heap has a reference to */
+    void *program;             /* exv_heap_set_user() */
     char error[EXVI_ERROR_SIZE];
     _Atomic uint64_t user;     /* checked build: the thread that is inside */
     unsigned entries;          /* checked build: how often it entered */

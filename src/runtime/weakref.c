@@ -2,8 +2,8 @@
  * weakref: see weakref.h.
  *
  * The table is a hash of targets with chaining: `chain` links the first weak references of the targets of a slot,
- * `next` those of one target. A weak reference is tracked although it refers to nothing, so that a collection knows
- * whether it is itself unreachable: then its callback is not called, as in Python.
+ * `next` those of one target. A weak reference is tracked, be it that it owns the argument of its callback or not, so
+ * that a collection knows whether it is itself unreachable: then its callback is not called, as in Python.
  */
 #include "weakref.h"
 
@@ -15,6 +15,8 @@ struct exv_weakref {
     void *target;      /* NULL: dead */
     exv_weakref_fn *callback;
     void *arg;
+    void *owned;       /* the same object as `arg`, which it has a reference to; NULL when it was cleared */
+    bool owns;         /* that is so: without it nothing is called */
     exv_weakref *next; /* to the same target; or to be called next */
     exv_weakref *chain;
 };
@@ -83,6 +85,12 @@ bool exvi_weakref_lead(exv_weakref *ref, void *target, exv_weakref_fn *callback,
     return true;
 }
 
+void exvi_weakref_own(exv_weakref *ref)
+{
+    ref->owns = true;
+    ref->owned = exv_incref(ref->arg);
+}
+
 void *exv_weakref_incref(exv_weakref *ref)
 {
     exvi_object_expect(__func__, ref);
@@ -125,7 +133,8 @@ static void enqueue(call_queue *calls, exv_weakref *cut_off)
     for (exv_weakref *ref = cut_off, *rest; ref; ref = rest) {
         rest = ref->next;
         ref->next = NULL;
-        if (!ref->callback || exvi_header_of(ref)->flags & (EXVI_DYING | EXVI_UNREACHABLE))
+        if (!ref->callback || (ref->owns && !ref->owned) ||
+            exvi_header_of(ref)->flags & (EXVI_DYING | EXVI_UNREACHABLE))
             continue;
         *calls->end = exv_incref(ref);
         calls->end = &ref->next;
@@ -138,6 +147,7 @@ static void call_all(call_queue *calls)
         rest = ref->next;
         ref->next = NULL;
         ref->callback(ref, ref->arg);
+        EXV_CLEAR(ref->owned);
         exv_decref(ref);
     }
 }
@@ -227,15 +237,12 @@ static void leave_table(void *self)
     }
 }
 
-static int visit_nothing(void *self, exv_visit_fn *visit, void *arg)
-{
-    (void)self, (void)visit, (void)arg;
-    return 0;
-}
+static const uint32_t owned_field[] = {offsetof(exv_weakref, owned)};
+static const exv_references owned_reference = {.fields = owned_field, .field_count = 1};
 
 const exv_type exv_weakref_type = {
     .name = "weakref",
     .size = sizeof(exv_weakref),
-    .visit = visit_nothing,
     .destroy = leave_table,
+    .references = &owned_reference,
 };

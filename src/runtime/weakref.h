@@ -17,6 +17,9 @@ typedef struct exvi_weakrefs {
 /* Let a new weak reference lead to its target; nowhere, if that is dying. False: no memory. */
 bool exvi_weakref_lead(exv_weakref *ref, void *target, exv_weakref_fn *callback, void *arg);
 
+/* Its callback's argument is an object, and it has a reference to it from now on. */
+void exvi_weakref_own(exv_weakref *ref);
+
 /* The target dies: its weak references lead nowhere from now on; the callbacks of those that are alive are called. */
 void exvi_weakrefs_die(exv_heap *heap, void *target);
 

@@ -33,6 +33,7 @@
 struct exv_class {
     exv_destructor_fn *destructor;
     void *arg;
+    void *owned;          /* NULL, or the same object as `arg`, which it has a reference to */
     exvi_table slots;     /* keys: str, never removed; no values */
     char name[];
 };
@@ -69,6 +70,17 @@ exv_status exv_class_new(exv_heap *heap, const char *name, exv_destructor_fn *de
     return EXV_OK;
 }
 
+exv_status exv_class_new_owning(exv_heap *heap, const char *name, exv_destructor_fn *destructor, void *object,
+                                exv_class **result)
+{
+    exv_status status = exv_class_new(heap, name, destructor, object, result);
+    if (status != EXV_OK)
+        return status;
+    (*result)->owned = exv_incref(object);
+    exv_track(*result);
+    return EXV_OK;
+}
+
 const char *exv_class_name(const exv_class *self)
 {
     exvi_need_type(__func__, self, &exv_class_type);
@@ -87,7 +99,9 @@ static exv_str *class_repr(void *object)
 
 static int class_visit(void *object, exv_visit_fn *visit, void *arg)
 {
-    return exvi_table_visit(&((exv_class *)object)->slots, visit, arg);
+    exv_class *self = object;
+    int end = visit(self->owned, arg);
+    return end ? end : exvi_table_visit(&self->slots, visit, arg);
 }
 
 static void class_destroy(void *object)

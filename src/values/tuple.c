@@ -10,7 +10,6 @@
 
 #include "error.h"
 #include "need.h"
-#include "references.h"
 #include "hash.h"
 #include "str.h"
 #include "value.h"
@@ -23,7 +22,7 @@ static void **items_of(void *tuple)
 bool exvi_may_cycle(const void *object)
 {
     const exv_type *type = exv_get_type(object);
-    return exvi_type_refers(type) && (type != &exv_tuple_type || exv_gc_is_tracked(object));
+    return (type->visit || type->references) && (type != &exv_tuple_type || exv_gc_is_tracked(object));
 }
 
 exv_tuple *exv_tuple_new(exv_heap *heap, void *const *items, size_t count)
