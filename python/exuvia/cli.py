@@ -1,4 +1,4 @@
-"""exuvia run | enable | disable | doctor | bench: the command line. Each command is a file of exuvia.commands."""
+"""exuvia run | enable | disable | doctor | bench | summary ...: the command line. Its files are in exuvia.commands."""
 from __future__ import annotations
 
 import argparse
@@ -7,14 +7,16 @@ import sys
 
 def _parser() -> argparse.ArgumentParser:
     import exuvia
-    from exuvia.commands import bench, doctor, enable
+    from exuvia.commands import bench, doctor, enable, heap
 
-    parser = argparse.ArgumentParser(prog="exuvia", description="Full collections that do not stop the program.",
+    parser = argparse.ArgumentParser(prog="exuvia",
+                                     description="Full collections that do not stop the program, and answers from its "
+                                                 "heap.",
                                      epilog="exuvia run --help, exuvia bench pause --help and so on: their options")
     parser.add_argument("--version", action="version", version=f"exuvia {exuvia.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | enable | disable | doctor | bench")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="run a program as python does")
-    for command in (doctor, enable, bench):
+    for command in (doctor, enable, bench, heap):
         command.add(commands)
     return parser
 

@@ -131,14 +131,14 @@ static bool gathers(const exvi_dominators *d, const uint64_t *heaviest, uint32_t
     return heaviest[i] / 9 < d->retained[i] / 10;
 }
 
-/* The largest first, at most `room`; how many there are. */
+/* Of what lives, the largest first, at most `room`; how many there are. */
 static uint32_t find_holders(const exvi_study *study, const uint64_t *heaviest, uint32_t *holder, uint32_t room)
 {
     const exvi_dominators *d = &study->dominators;
     uint32_t count = 0;
     for (uint32_t i = 1; i < d->count; i++) {
-        if (d->node[i] >= study->graph.root || !gathers(d, heaviest, i) ||
-            (count == room && d->retained[i] <= d->retained[holder[count - 1]]))
+        if (d->node[i] >= study->graph.root || (study->file.flags[d->node[i]] & EXVI_HEAP_DEAD) ||
+            !gathers(d, heaviest, i) || (count == room && d->retained[i] <= d->retained[holder[count - 1]]))
             continue;
         uint32_t at = count < room ? count++ : room - 1;
         for (; at > 0 && d->retained[holder[at - 1]] < d->retained[i]; at--)

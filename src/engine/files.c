@@ -73,7 +73,9 @@ const void *exvi_file_map(const char *path, size_t *size, int *why)
         *why = (int)-file;
         return NULL;
     }
-    long end = EXVI_RAW(SYS_lseek, file, 0, SEEK_END);
+    char first; /* of a folder, this is where it is refused */
+    long end = EXVI_RAW(SYS_pread64, file, &first, 1, 0);
+    end = exvi_raw_failed(end) ? end : EXVI_RAW(SYS_lseek, file, 0, SEEK_END);
     long start = end > 0 ? EXVI_RAW(SYS_mmap, NULL, end, PROT_READ, MAP_PRIVATE, file, 0) : end;
     exvi_file_close((int)file);
     *why = exvi_raw_failed(start) ? (int)-start : 0;

@@ -1,0 +1,1 @@
+"""Heap files: what is asked of them, and how the answers are shown. Commands are in exuvia.commands.heap."""
