@@ -200,6 +200,16 @@ EXV_API void *exv_incref(void *object);
  *  NULL is ignored. */
 EXV_API void exv_decref(void *object);
 
+/** The same, but an object whose last reference this was does not die now: for what may hold a long chain or much else
+ *  that would die with it. It cannot be had any more: weak references to it give NULL. exv_drop_step(),
+ *  exv_collect_step(), exv_collect(heap, 2) and exv_heap_free() let it die. Finalizers run then. NULL is ignored. */
+EXV_API void exv_decref_later(void *object);
+
+/** Let objects die that exv_decref_later() put off, and one by one what only they held, until none is left (true) or
+ *  `budget_ns` is over (false). Not divided: one object's own finalize, clear and destroy, and the objects without
+ *  references that it holds. UINT64_MAX: all of them. */
+EXV_API bool exv_drop_step(exv_heap *heap, uint64_t budget_ns);
+
 /** The number of references; EXV_IMMORTAL for an immortal object. */
 EXV_API uint32_t exv_refcount(const void *object);
 #define EXV_IMMORTAL UINT32_MAX
@@ -359,6 +369,19 @@ EXV_API exv_progress exv_collect_poll(exv_heap *heap, size_t *found);
 /** Wait for the child, at most timeout_ns (UINT64_MAX: until its deadline), then free
  *  all garbage at once. EXV_FLIGHT means the time ran out. */
 EXV_API exv_progress exv_collect_wait(exv_heap *heap, uint64_t timeout_ns, size_t *found);
+
+/** Collect for about `budget_ns` and no longer: for programs with frames, which call it in each. It does, as far as the
+ *  time goes: let objects die that were put off (exv_decref_later()); free the next portion of what a search found;
+ *  begin a search, if so many tracked objects were born since the last that there may be a quarter more. EXV_IDLE: there
+ *  is nothing to do. EXV_FLIGHT: call again. EXV_FINISHED: a search and its freeing are over, `found` (may be NULL) has
+ *  its result. It does so under exv_gc_disable(), too, which such a program wants.
+ *
+ *  Bounded: finding and freeing in place, which happens for heaps that fit the budget only; proofs and freeing of a
+ *  flight's garbage. Not bounded: the stop that makes a search's child (it goes with the size of the heap: see
+ *  clone_ns of exv_record); one component of dead objects that refer to each other in rings, which is proven at once;
+ *  one object's death with all that counting frees with it, and its callbacks. Where no child can be made or it fails,
+ *  nothing is done in place: EXV_IDLE, exv_telemetry says why, and exv_collect() still works. */
+EXV_API exv_progress exv_collect_step(exv_heap *heap, uint64_t budget_ns, size_t *found);
 
 /* --------------------------------------------------------------- policy */
 

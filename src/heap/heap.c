@@ -108,6 +108,7 @@ static size_t count_mortals(const exv_heap *heap)
 static size_t end_survivors(exv_heap *heap)
 {
     size_t count, room;
+    (void)exvi_object_end_later(heap, UINT64_MAX); /* before all, that it is not counted */
     void **objects = hold_all(heap, &count, &room);
     for (size_t i = 0; i < count; i++)
         exvi_object_finalize(objects[i]);
@@ -116,6 +117,7 @@ static size_t end_survivors(exv_heap *heap)
         exvi_object_clear(objects[i]);
     for (size_t i = 0; i < count; i++)
         exv_decref(objects[i]);
+    (void)exvi_object_end_later(heap, UINT64_MAX);
     if (!objects)
         return count_mortals(heap); /* no memory to hold them: they are destroyed without their finalizers */
     exvi_unmap(objects, room * sizeof *objects);
@@ -163,6 +165,7 @@ size_t exv_heap_free(exv_heap *heap)
         exvi_die(__func__, "called from a finalizer, destructor or callback of heap %p", (void *)heap);
     exvi_background_cancel(heap);
     exvi_gc_give_up_owned(heap);
+    (void)exvi_object_end_later(heap, UINT64_MAX);
     exv_gc_disable(heap);
     if (heap->schedule.policy.on_exit)
         collect_at_exit(heap);

@@ -183,15 +183,28 @@ static size_t fall_back(exv_heap *heap)
     return exvi_collect_generation(heap, EXVI_OLDEST);
 }
 
+/* So many candidates are freed in this time; the pacer knows for half of the pause budget. */
+static size_t portion_of(const exv_heap *heap, uint64_t ns)
+{
+    if (ns == UINT64_MAX)
+        return SIZE_MAX;
+    double budget_ns = (double)heap->schedule.policy.pause_budget_ns;
+    size_t portion = exvi_pace_largest_portion(&heap->pace);
+    if (budget_ns < 2)
+        return portion;
+    return (size_t)((double)portion * ((double)ns / (budget_ns / 2))) + 1; /* something is done in each step */
+}
+
 /* True when everything is freed. */
-static bool prove_and_clear(exv_heap *heap, uint64_t until_ns)
+static bool prove_and_clear(exv_heap *heap, uint64_t ns)
 {
     exvi_background *flight = &heap->flight;
     exvi_answer *answer = flight->snapshot.answer;
-    size_t most = until_ns == UINT64_MAX ? SIZE_MAX : exvi_pace_largest_portion(&heap->pace);
-    if (flight->doomed.count == 0 && flight->taken < answer->count)
-        prove_batch(heap, most);
     uint64_t start = exvi_clock_ns();
+    uint64_t until_ns = ns < UINT64_MAX - start ? start + ns : UINT64_MAX;
+    if (flight->doomed.count == 0 && flight->taken < answer->count)
+        prove_batch(heap, portion_of(heap, ns));
+    start = exvi_clock_ns();
     bool cleared = exvi_collect_clear(heap, &flight->doomed, until_ns, &flight->record);
     flight->record.free_ns += exvi_clock_ns() - start;
     return cleared && flight->taken == answer->count;
@@ -210,6 +223,12 @@ static void note_search(exv_heap *heap)
 
 exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found)
 {
+    return exvi_background_step_for(heap, whole ? UINT64_MAX : heap->schedule.policy.pause_budget_ns / 2, found);
+}
+
+exv_progress exvi_background_step_for(exv_heap *heap, uint64_t ns, size_t *found)
+{
+    bool whole = ns == UINT64_MAX;
     exvi_background *flight = &heap->flight;
     if (!flight->active)
         return EXV_IDLE;
@@ -231,7 +250,7 @@ exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found)
         flight->record.objects = flight->snapshot.answer->examined;
         flight->record.child_ns = flight->snapshot.answer->search_ns;
         do
-            done = prove_and_clear(heap, whole ? UINT64_MAX : start + heap->schedule.policy.pause_budget_ns / 2);
+            done = prove_and_clear(heap, ns);
         while (whole && !done); /* an earlier step may have left part of a batch */
         exvi_blocks_settle(&heap->blocks);
         note_stop(heap, start);
@@ -306,6 +325,7 @@ size_t exvi_collect_now(exv_heap *heap)
     size_t found = 0;
     if (heap->collector.running)
         return 0;
+    (void)exvi_object_end_later(heap, UINT64_MAX);
     if (!heap->flight.active || end_flight(heap, &found))
         found += exvi_collect_generation(heap, EXVI_OLDEST);
     return found;

@@ -32,6 +32,9 @@ exv_status exvi_background_start(exv_heap *heap);
 /* One step, about as long as the pause budget allows; all that is left with `whole`. */
 exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found);
 
+/* One step of about so long; UINT64_MAX: all that is left. */
+exv_progress exvi_background_step_for(exv_heap *heap, uint64_t ns, size_t *found);
+
 /* A full collection in place. What a flight has found is freed, too, and a child that is searching still is ended, so
  * that nothing is left of what was dead before. */
 size_t exvi_collect_now(exv_heap *heap);

@@ -446,6 +446,7 @@ void exvi_collect_note_full(exv_heap *heap)
 {
     heap->collector.last_full_ns = exvi_clock_ns();
     heap->collector.last_full_bytes = exvi_blocks_allocated_bytes(&heap->blocks);
+    heap->collector.last_full_births = heap->generations.births;
 }
 
 size_t exvi_collect_generation(exv_heap *heap, int generation)

@@ -47,6 +47,7 @@ typedef struct exvi_collector {
     exv_gc_stats stats[EXV_GENERATIONS];
     uint64_t last_full_ns;   /* start of the last full collection */
     uint64_t last_full_bytes; /* allocated until then */
+    uint64_t last_full_births; /* of tracked objects until then */
 } exvi_collector;
 
 /* Collect a generation in place. Returns what exv_collect() does. */

@@ -5,7 +5,7 @@
  *     generations      generation.c   which objects a collection looks at
  *     schedule         policy.c       what is due when
  *     pace             policy.c       how searches in the background keep up; collections tell it what they cost
- *     deferred, depth  object.c       deaths that are put off
+ *     deferred, later, depth  object.c  deaths that are put off
  *     weakrefs         weakref.c      targets of weak references
  *     collector        collect.c      one collection at a time
  *     flight           background.c   the collection in the background
@@ -42,6 +42,7 @@ struct exv_heap {
     exvi_schedule schedule;
     exvi_pace pace;
     void *deferred;            /* objects whose references are still to be dropped; linked through their headers */
+    void *later;               /* likewise; those of exv_decref_later() and what they held the last reference to */
     unsigned depth;            /* of nested deaths */
     exvi_weakrefs weakrefs;
     exvi_collector collector;

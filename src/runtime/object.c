@@ -10,6 +10,7 @@
  */
 #include "object.h"
 
+#include "platform.h"
 #include "references.h"
 
 #ifdef EXVI_STRESS
@@ -96,17 +97,17 @@ bool exv_is_immortal(const void *object)
 
 /* The object lives on for its finalizer, but nobody can have it meanwhile: it is not tracked, and DYING hides it
  * from its weak references. */
-static void put_off(exv_heap *heap, void *object)
+static void put_off(exv_heap *heap, void **list, void *object)
 {
     exvi_header *header = exvi_header_of(object);
     if (header->flags & EXVI_TRACKED) {
         exvi_generation_remove(heap, object);
         header->flags |= EXVI_WAS_TRACKED;
     }
-    uint64_t link = (uintptr_t)heap->deferred >> 4; /* 43 bits */
+    uint64_t link = (uintptr_t)*list >> 4; /* 43 bits */
     header->refcount = (uint32_t)link;
     header->flags = (header->flags & 0xffff) | EXVI_DYING | (uint32_t)(link >> 32) << 16;
-    heap->deferred = object;
+    *list = object;
 }
 
 static bool has_finalizer_to_run(const exvi_header *header)
@@ -114,11 +115,11 @@ static bool has_finalizer_to_run(const exvi_header *header)
     return header->type->finalize && !(header->flags & EXVI_FINALIZED);
 }
 
-static void *take_put_off(exv_heap *heap)
+static void *take_put_off(exv_heap *heap, void **list)
 {
-    void *object = heap->deferred;
+    void *object = *list;
     exvi_header *header = exvi_header_of(object);
-    heap->deferred = (void *)(((uintptr_t)header->refcount | (uintptr_t)(header->flags >> 16) << 32) << 4);
+    *list = (void *)(((uintptr_t)header->refcount | (uintptr_t)(header->flags >> 16) << 32) << 4);
     bool was_tracked = header->flags & EXVI_WAS_TRACKED;
     header->refcount = 1;
     header->flags &= 0xffff & ~(uint32_t)(EXVI_DYING | EXVI_WAS_TRACKED);
@@ -234,7 +235,7 @@ static void leave_rare_state(exv_heap *heap, void *object)
 static __attribute__((noinline)) void end_deferred(exv_heap *heap)
 {
     while (heap->deferred && heap->depth == 1)
-        end_life(heap, take_put_off(heap));
+        end_life(heap, take_put_off(heap, &heap->deferred));
 }
 
 static inline bool is_deep(const exv_heap *heap)
@@ -248,7 +249,7 @@ static __attribute__((noinline)) void die_at_length(exv_heap *heap, void *object
     if (exvi_unlikely(exvi_header_of(object)->flags & (EXVI_DYING | EXVI_UNREACHABLE)))
         leave_rare_state(heap, object);
     if (exvi_unlikely(is_deep(heap))) {
-        put_off(heap, object);
+        put_off(heap, &heap->deferred, object);
         return;
     }
     heap->depth++;
@@ -262,7 +263,7 @@ static __attribute__((noinline)) void die_at_length(exv_heap *heap, void *object
 static __attribute__((noinline)) void die_with_references(exv_heap *heap, void *object, const exv_type *type)
 {
     if (exvi_unlikely(is_deep(heap))) {
-        put_off(heap, object);
+        put_off(heap, &heap->deferred, object);
         return;
     }
     heap->depth++;
@@ -307,6 +308,63 @@ static inline void die(void *object)
 #else
     die_as_fits(object);
 #endif
+}
+
+/* -------------------------------------------------------- deaths in portions */
+
+void exv_decref_later(void *object)
+{
+    if (!object)
+        return;
+    exvi_object_expect(__func__, object);
+    exvi_header *header = exvi_header_of(object);
+    if (header->refcount != 1) {
+        exv_decref(object);
+        return;
+    }
+    exv_heap *heap = exvi_heap_of(object);
+    exvi_heap_enter(heap, __func__);
+    if (header->flags & (EXVI_DYING | EXVI_UNREACHABLE))
+        leave_rare_state(heap, object);
+    put_off(heap, &heap->later, object);
+    exvi_heap_leave(heap);
+}
+
+/* As if it were too deep for the deaths that come of this one: they are put off, too, and that is the list of those to
+ * come. A finalizer may put off others meanwhile, or collect. */
+static void end_one_later(exv_heap *heap)
+{
+    void *deferred = heap->deferred;
+    unsigned depth = heap->depth;
+    heap->deferred = heap->later;
+    heap->later = NULL;
+    heap->depth = DEPTH_LIMIT;
+    end_life(heap, take_put_off(heap, &heap->deferred));
+    while (heap->later)
+        put_off(heap, &heap->deferred, take_put_off(heap, &heap->later));
+    heap->later = heap->deferred;
+    heap->deferred = deferred;
+    heap->depth = depth;
+}
+
+bool exvi_object_end_later(exv_heap *heap, uint64_t until_ns)
+{
+    enum { SLICE = 16 };
+    for (size_t ended = 1; heap->later; ended++) {
+        end_one_later(heap);
+        if (until_ns != UINT64_MAX && ended % SLICE == 0 && exvi_clock_ns() >= until_ns)
+            return !heap->later;
+    }
+    return true;
+}
+
+bool exv_drop_step(exv_heap *heap, uint64_t budget_ns)
+{
+    exvi_heap_enter(heap, __func__);
+    uint64_t start = exvi_clock_ns();
+    bool done = exvi_object_end_later(heap, budget_ns < UINT64_MAX - start ? start + budget_ns : UINT64_MAX);
+    exvi_heap_leave(heap);
+    return done;
 }
 
 /* ------------------------------------------------- for the collector */

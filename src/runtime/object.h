@@ -21,6 +21,10 @@ void exvi_object_clear(void *object);
 /* Call the finalizer if there is one and it was not called. The caller holds a reference. */
 void exvi_object_finalize(void *object);
 
+/* Let those die that exv_decref_later() put off, and what only they held, until `until_ns` (UINT64_MAX: all). True if
+ * none is left. */
+bool exvi_object_end_later(exv_heap *heap, uint64_t until_ns);
+
 /* Destroy what is left in it and free the block, whatever its count: the end of the heap. */
 void exvi_object_force(void *object);
 

@@ -9,6 +9,7 @@
  */
 #include <exuvia.h>
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,15 @@ static const exv_type final_type = {.name = "final", .size = sizeof(struct node)
     .visit = visit_node, .clear = clear_node, .finalize = finalize_node, .destroy = destroy_node};
 static const exv_type stubborn_type = {.name = "stubborn", .size = sizeof(struct node), .visit = visit_node};
 
+/* The same as plain, but the library reads the fields itself; and the same without anything else, which dies short. */
+#define FIELD(n) (offsetof(struct node, refs) + (n) * sizeof(void *))
+static const uint32_t fields[REFS] = {FIELD(0), FIELD(1), FIELD(2)};
+static_assert(REFS == 3, "each is described");
+static const exv_references described = {.fields = fields, .field_count = REFS};
+static const exv_type described_type = {
+    .name = "described", .size = sizeof(struct node), .destroy = destroy_node, .references = &described};
+static const exv_type bare_type = {.name = "bare", .size = sizeof(struct node), .references = &described};
+
 static unsigned take(struct world *world, unsigned below)
 {
     return world->next < world->end ? *world->next++ % below : 0;
@@ -127,13 +137,14 @@ static void *pick(struct world *world)
 
 static bool is_node(void *object)
 {
-    return object && exv_get_type(object)->visit == visit_node;
+    return object && (exv_get_type(object)->visit == visit_node || exv_get_type(object)->references == &described);
 }
 
 static void make_node(struct world *world)
 {
-    static const exv_type *const types[] = {&plain_type, &plain_type, &final_type, &stubborn_type};
-    const exv_type *type = types[take(world, 4)];
+    static const exv_type *const types[] = {
+        &plain_type, &plain_type, &final_type, &stubborn_type, &described_type, &bare_type};
+    const exv_type *type = types[take(world, 6)];
     size_t count = type->item_size ? take(world, 200) : 0;
     struct node *node = type->item_size ? exv_new_var(world->heap, type, count) : exv_new(world->heap, type);
     if (!node)
@@ -151,9 +162,7 @@ static void link_nodes(struct world *world)
     if (!is_node(node))
         return;
     void **field = &node->refs[take(world, REFS)];
-    void *old = *field;
-    *field = exv_incref(target);
-    exv_decref(old);
+    EXV_SET(*field, target);
 }
 
 static void copy_slot(struct world *world)
@@ -311,6 +320,43 @@ static void make_weakref(struct world *world)
     exv_decref(old);
 }
 
+static void owning_died(exv_weakref *ref, void *object)
+{
+    REQUIRE(exv_weakref_incref(ref) == NULL && exv_refcount(object) > 0);
+}
+
+static void make_owning_weakref(struct world *world)
+{
+    void *target = pick(world), *object = pick(world), *holder = pick(world);
+    unsigned index = take(world, SLOTS);
+    if (!target || !object)
+        return;
+    exv_weakref *ref = exv_weakref_new_owning(target, owning_died, object);
+    if (ref && is_node(holder))
+        EXV_SET(((struct node *)holder)->refs[0], (void *)ref); /* maybe what it owns: a ring */
+    exv_decref(world->weak[index]);
+    world->weak[index] = take(world, 2) ? exv_incref(ref) : NULL;
+    exv_decref(ref);
+}
+
+static void drop_slot_later(struct world *world)
+{
+    void **slot = &world->slots[take(world, SLOTS)];
+    void *old = *slot;
+    *slot = NULL;
+    exv_decref_later(old);
+}
+
+static void drop_some(struct world *world)
+{
+    (void)exv_drop_step(world->heap, 1000 * (uint64_t)take(world, 20));
+}
+
+static void collect_some(struct world *world)
+{
+    (void)exv_collect_step(world->heap, 10000 * (uint64_t)take(world, 200), NULL);
+}
+
 static void follow_weakref(struct world *world)
 {
     exv_weakref *ref = world->weak[take(world, SLOTS)];
@@ -422,7 +468,7 @@ static operation *const operations[] = {
     make_value, make_value, fill_container, fill_container, empty_container, show, compare,
     make_weakref, follow_weakref, change_block, change_block, collect, start_flight, poll_flight, wait_flight,
     freeze, set_threshold, track, list_objects, settle, make_instance, make_instance, use_name, use_name,
-    empty_garbage, save_all,
+    empty_garbage, save_all, make_owning_weakref, drop_slot_later, drop_slot_later, drop_some, collect_some,
 };
 
 static int check_child(void *child, void *arg)
