@@ -370,17 +370,19 @@ EXV_API exv_progress exv_collect_poll(exv_heap *heap, size_t *found);
  *  all garbage at once. EXV_FLIGHT means the time ran out. */
 EXV_API exv_progress exv_collect_wait(exv_heap *heap, uint64_t timeout_ns, size_t *found);
 
-/** Collect for about `budget_ns` and no longer: for programs with frames, which call it in each. It does, as far as the
- *  time goes: let objects die that were put off (exv_decref_later()); free the next portion of what a search found;
- *  begin a search, if so many tracked objects were born since the last that there may be a quarter more. EXV_IDLE: there
- *  is nothing to do. EXV_FLIGHT: call again. EXV_FINISHED: a search and its freeing are over, `found` (may be NULL) has
- *  its result. It does so under exv_gc_disable(), too, which such a program wants.
+/** Collect for about `budget_ns` and no longer: for programs with frames, which call it in each. It does, as
+ *  far as the time goes: let objects die that were put off (exv_decref_later()); free the next portion of what
+ *  a search found; begin a search, if more tracked objects were born since the last than the first threshold
+ *  and a quarter of those there are. EXV_IDLE: there is nothing to do. EXV_FLIGHT: call again. EXV_FINISHED: a
+ *  search and its freeing are over, `found` (may be NULL) has its result. It does so under exv_gc_disable(),
+ *  too, which such a program wants.
  *
- *  Bounded: finding and freeing in place, which happens for heaps that fit the budget only; proofs and freeing of a
- *  flight's garbage. Not bounded: the stop that makes a search's child (it goes with the size of the heap: see
- *  clone_ns of exv_record); one component of dead objects that refer to each other in rings, which is proven at once;
- *  one object's death with all that counting frees with it, and its callbacks. Where no child can be made or it fails,
- *  nothing is done in place: EXV_IDLE, exv_telemetry says why, and exv_collect() still works. */
+ *  Bounded: finding and freeing in place, which happens for heaps that fit the budget only; proofs and freeing
+ *  of a flight's garbage. Not bounded: the stop that makes a search's child (it goes with the size of the heap:
+ *  see clone_ns of exv_record); one component of dead objects that refer to each other in rings, which is
+ *  proven at once; one object's death with all that counting frees with it, and its callbacks. Where no child
+ *  can be made or it fails, nothing is done in place: EXV_IDLE, exv_telemetry says why, and exv_collect() still
+ *  works. */
 EXV_API exv_progress exv_collect_step(exv_heap *heap, uint64_t budget_ns, size_t *found);
 
 /* --------------------------------------------------------------- policy */

@@ -1,9 +1,9 @@
 /*
  * step: collections of a program with frames: each call does so much and no more.
  *
- * What a call does is the first of these that there is to do: deaths that were put off, the next portion of a flight,
- * the begin of a search. A search is made in place if it fits the budget by what objects cost so far, even if all of them
- * were dead; else in the background. Nothing is done in place because the background failed.
+ * What a call does is the first of these that there is to do: deaths that were put off, the next portion of a
+ * flight, the begin of a search. A search is made in place if it fits the budget by what objects cost so far, even if
+ * all of them were dead; else in the background. Nothing is done in place because the background failed.
  */
 #include "object.h"
 #include "platform.h"
