@@ -49,6 +49,12 @@ static void smooth(uint64_t *value, uint64_t latest)
     *value = (3 * *value + latest) / 4;
 }
 
+/* What most of them take: one of many that was long, or waited for a processor, says little. */
+static void settle(uint64_t *usual, uint64_t latest)
+{
+    *usual = latest < *usual || *usual == 0 ? (*usual + 3 * latest) / 4 : (15 * *usual + latest) / 16;
+}
+
 static int64_t natural_pace(const exvi_layout *layout)
 {
     return (int64_t)*layout->threshold[1] + 1;
@@ -146,7 +152,7 @@ void exvi_early_began(const exvi_layout *layout, int generation)
 void exvi_early_ended(const exvi_layout *layout, const exvi_early_end *end, uint64_t limit_ns)
 {
     if (!end->carried)
-        smooth(&young.ns[end->generation], end->ns);
+        settle(&young.ns[end->generation], end->ns);
     if (end->generation == 0) {
         if (!end->carried)
             smooth(&young.found, end->found);

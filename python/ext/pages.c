@@ -200,12 +200,26 @@ static void fetch_pool(const pool_header *pool)
         (void)*(const volatile char *)((const char *)pool + at);
 }
 
+/* What the program puts in empty pools while the child is up would be copied, and what was there is nothing to us. */
+static void forget(uintptr_t start, uintptr_t end)
+{
+    if (start < end)
+        exvi_purge((void *)start, end - start); /* refused: it costs memory, that is all */
+}
+
 static void add_arena(pages *p, uintptr_t arena, exvi_member_record *records)
 {
+    uintptr_t empty = arena; /* where the pools begin that are, up to the one at hand */
     for (uintptr_t at = arena; at < arena + EXVI_SLOT_SIZE; at += POOL_SIZE) {
-        fetch_pool((const pool_header *)at);
-        add_pool(p, (const pool_header *)at, records);
+        const pool_header *pool = (const pool_header *)at;
+        if (pool->used == 0)
+            continue;
+        forget(empty, at);
+        empty = at + POOL_SIZE;
+        fetch_pool(pool);
+        add_pool(p, pool, records);
     }
+    forget(empty, arena + EXVI_SLOT_SIZE);
 }
 
 static void note_region(void *arg, uintptr_t start, uint32_t used)

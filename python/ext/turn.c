@@ -39,7 +39,8 @@ static struct {
     uint64_t asked_unreachable; /* what that found */
     exvi_backoff backoff;
     exvi_pace pace;
-    uint64_t stepped_ns;        /* when generation 2's count went up last */
+    uint64_t stepped_ns;        /* when generation 1 was collected last, */
+    int stepped_count;          /* and generation 2's count then */
     uint64_t rounds;            /* young collections since then, */
     uint64_t own_ns;            /* and the time in between that was ours: waits, clones, candidates */
 } turn;
@@ -50,9 +51,11 @@ static void step(Py_ssize_t births)
 {
     uint64_t now = exvi_clock_ns();
     uint64_t ns = now - turn.stepped_ns;
+    int count = *turn.layout->count[2];
     ns = ns > turn.own_ns ? ns - turn.own_ns : 0;
     if (turn.stepped_ns != 0)
-        exvi_pace_step(&turn.pace, births > 0 ? (uint64_t)births : 0, turn.rounds, ns);
+        exvi_pace_step(&turn.pace, births > 0 ? (uint64_t)births : 0, turn.rounds, ns, count > turn.stepped_count);
+    turn.stepped_count = count;
     turn.stepped_ns = now;
     turn.rounds = turn.own_ns = 0;
 }
@@ -214,7 +217,7 @@ void exvi_turn_poll(void)
     if (!searched || exvi_reclaim_now() != EXVI_RECLAIM_LANDING)
         return;
     const exvi_record *answer = exvi_reclaim_answer();
-    exvi_pace_searched(&turn.pace, answer->child_cpu_ns, answer->examined, exvi_clock_ns());
+    exvi_pace_searched(&turn.pace, answer->child_cpu_ns, answer->examined, answer->candidates, exvi_clock_ns());
     exvi_arenas_collapse(turn.budget_ns); /* the child is gone; candidates may be there until the next snapshot */
 }
 
@@ -348,15 +351,12 @@ const exvi_layout *exvi_turn_layout(void)
 
 /* The candidates' own part in a young collection: what it would have taken anyway is no reason for smaller portions,
  * nor is the time in which others had the processor. The former is known from earlier ones only, so it is believed up
- * to half of the stop, or to the young objects' share in number, where they are the most. */
+ * to half of the stop. */
 static uint64_t candidates_part(const exvi_turn_young *end)
 {
     uint64_t anyway = exvi_early_ns(end->generation > 0);
-    uint64_t beside = end->beside > 0 ? (uint64_t)end->beside : 0;
     uint64_t ns = end->cpu_ns < end->ns ? end->cpu_ns : end->ns;
-    uint64_t share = (uint64_t)((double)ns * (double)end->brought / (double)(end->brought + beside + 1));
-    uint64_t least = share < ns / 2 ? share : ns / 2;
-    return anyway < ns - least ? ns - anyway : least;
+    return anyway < ns / 2 ? ns - anyway : ns / 2;
 }
 
 static void portion_ended(const exvi_turn_young *end)

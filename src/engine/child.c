@@ -151,6 +151,7 @@ static void set_watchdog(uint64_t deadline_ns)
 void exvi_child_settle(const char *name, uint64_t deadline_ns)
 {
     const struct rlimit none = {0, 0};
+    EXVI_RAW(SYS_sched_yield); /* on one processor the parent stands still until the child has used up its first turn */
     reset_signal_handlers();
     set_watchdog(deadline_ns);
     has_own_table = leave_descriptors();

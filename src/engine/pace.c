@@ -9,8 +9,10 @@
 #include "die.h"
 
 enum { LAPS = 4 };                 /* CPython: a quarter of the survivors */
+#define MOST_CUT 0.8               /* of a lap, if all were garbage */
 enum { PATIENCE = 3 };
-enum { WAIT_SHARE = 4 };           /* of the budget, at most, a slice */
+enum { SHARE = 5 };                /* of the budget, at most, a slice or a portion */
+enum { LAST_ROUNDS = 4 };          /* before the next search ought to begin */
 enum { LEAST_WAIT_NS = 20000 };    /* less is not worth going to sleep for */
 #ifdef EXVI_STRESS
 enum { LEAST_PORTION = 1, FIRST_PORTION = 2 };
@@ -32,6 +34,17 @@ static void smooth(double *learned, double latest, double least, double most)
 bool exvi_is_due(const exvi_due *due)
 {
     return due->enabled && due->count > due->threshold && due->waiting >= due->total / LAPS;
+}
+
+/* The rule of a shorter lap, where much is garbage: more of it dies while the search is up and until it is freed, which
+ * stock does not have to wait for; and a search that finds much is cheap for what it brings. */
+static exvi_due cut_short(const exvi_pace *pace, const exvi_due *due)
+{
+    double share = 1 - pace->yield * MOST_CUT;
+    exvi_due sooner = *due;
+    sooner.threshold = (int64_t)((double)due->threshold * share);
+    sooner.total = (int64_t)((double)due->total * share);
+    return sooner;
 }
 
 void exvi_pace_init(exvi_pace *pace, uint64_t budget_ns, unsigned processors)
@@ -56,7 +69,7 @@ bool exvi_pace_is_small(const exvi_pace *pace, uint64_t objects, uint64_t clone_
     return scan_ns < (double)pace->budget_ns || scan_ns < (double)clone_ns;
 }
 
-void exvi_pace_step(exvi_pace *pace, uint64_t births, uint64_t rounds, uint64_t ns)
+void exvi_pace_step(exvi_pace *pace, uint64_t births, uint64_t rounds, uint64_t ns, bool counted)
 {
     pace->births += (double)births;
     pace->unseen = 0;
@@ -64,7 +77,11 @@ void exvi_pace_step(exvi_pace *pace, uint64_t births, uint64_t rounds, uint64_t 
         return;
     smooth(&pace->round_births, (double)births / (double)rounds, 1, 1e9);
     smooth(&pace->round_ns, (double)ns / (double)rounds, 1e3, 1e12);
-    smooth(&pace->step_ns, (double)ns, 1e3, 1e12);
+    pace->rounds += (double)rounds;
+    if (!counted)
+        return;
+    smooth(&pace->step_rounds, pace->rounds, 1, 1e9);
+    pace->rounds = 0;
 }
 
 /* -------------------------------------------------------------- searching */
@@ -77,8 +94,7 @@ static double search_takes_ns(const exvi_pace *pace, uint64_t objects)
 
 static double lap(const exvi_pace *pace, const exvi_due *due)
 {
-    double rounds = pace->step_ns / pace->round_ns * (double)(due->threshold + 1);
-    double by_count = rounds * pace->round_births;
+    double by_count = pace->step_rounds * (double)(due->threshold + 1) * pace->round_births;
     double by_births = (double)(due->total / LAPS);
     return by_births > by_count ? by_births : bounded(by_count, 1, 1e15);
 }
@@ -86,8 +102,8 @@ static double lap(const exvi_pace *pace, const exvi_due *due)
 /* Not before the threshold is passed, which the program may have set to put full collections off. */
 bool exvi_pace_begins(const exvi_pace *pace, const exvi_due *due, uint64_t objects)
 {
-    exvi_due then = *due;
-    if (due->waiting < due->total / LAPS / 2)
+    exvi_due then = cut_short(pace, due);
+    if (then.waiting < then.total / LAPS / 2)
         return exvi_is_due(due);
     double births = search_takes_ns(pace, objects) / pace->round_ns * pace->round_births;
     then.waiting += (int64_t)bounded(births, 0, 1e15);
@@ -96,7 +112,8 @@ bool exvi_pace_begins(const exvi_pace *pace, const exvi_due *due, uint64_t objec
 
 void exvi_pace_began(exvi_pace *pace, const exvi_due *due, uint64_t objects, uint64_t now_ns)
 {
-    double whole = lap(pace, due);
+    exvi_due cut = cut_short(pace, due);
+    double whole = lap(pace, &cut);
     double left = whole * 5 / 4 - (double)due->waiting;
     pace->runway = left > whole / 4 ? left : whole / 4;
     pace->expected_ns = bounded((double)objects * pace->search_ns, 1e5, 1e15);
@@ -121,8 +138,8 @@ uint64_t exvi_pace_wait_ns(exvi_pace *pace, uint64_t child_ns, uint64_t now_ns)
         to_do_ns = pace->expected_ns / 10; /* it takes longer than expected */
     double rounds = bounded((pace->runway - pace->births - pace->unseen) / pace->round_births, 1, 1e9);
     double by_itself_ns = pace->round_ns * share_so_far(pace, child_ns, now_ns);
-    double late = bounded((pace->births + pace->unseen) / pace->runway, 1, WAIT_SHARE);
-    double wait_ns = bounded(to_do_ns / rounds - by_itself_ns, 0, (double)pace->budget_ns / WAIT_SHARE * late);
+    double late = bounded((pace->births + pace->unseen) / pace->runway, 1, SHARE);
+    double wait_ns = bounded(to_do_ns / rounds - by_itself_ns, 0, (double)pace->budget_ns / SHARE * late);
     return wait_ns < LEAST_WAIT_NS ? 0 : (uint64_t)wait_ns;
 }
 
@@ -146,8 +163,11 @@ bool exvi_pace_is_stuck(exvi_pace *pace, const exvi_due *due, uint64_t child_ns)
     return due->waiting > due->total && gets_nowhere;
 }
 
-void exvi_pace_searched(exvi_pace *pace, uint64_t child_ns, uint64_t objects, uint64_t now_ns)
+void exvi_pace_searched(exvi_pace *pace, uint64_t child_ns, uint64_t objects, uint64_t found,
+                         uint64_t now_ns)
 {
+    double yield = bounded(objects > 0 ? (double)found / (double)objects : 0, 0, 1);
+    pace->yield = yield > pace->yield ? yield : (3 * pace->yield + yield) / 4;
     if (objects >= 1000)
         smooth(&pace->search_ns, (double)child_ns / (double)objects, 5, 5000);
     smooth(&pace->share, share_so_far(pace, child_ns, now_ns), 0, 1);
@@ -156,26 +176,25 @@ void exvi_pace_searched(exvi_pace *pace, uint64_t child_ns, uint64_t objects, ui
 
 /* -------------------------------------------------------------- reclaiming */
 
-static double portion_of_budget(const exvi_pace *pace, double share)
+static double portion_of(const exvi_pace *pace, uint64_t budget_ns)
 {
-    double portion = bounded((double)pace->budget_ns * share / pace->free_ns, LEAST_PORTION, 1 << 20);
+    double portion = bounded((double)budget_ns / pace->free_ns, LEAST_PORTION, 1 << 20);
     return portion < pace->ramp ? portion : pace->ramp;
 }
 
 size_t exvi_pace_largest_portion(const exvi_pace *pace)
 {
-    return (size_t)portion_of_budget(pace, 0.5);
+    return (size_t)portion_of(pace, pace->budget_ns / 2);
 }
 
 size_t exvi_pace_portion(const exvi_pace *pace, const exvi_due *due, uint64_t objects, size_t left)
 {
-    double next = lap(pace, due) - search_takes_ns(pace, objects) / pace->round_ns * pace->round_births;
-    next = bounded(next, lap(pace, due) / 2, 1e15); /* births at which the next search begins */
-    double rounds = bounded((next - (double)due->waiting) / pace->round_births / 2, 1, 1e9);
-    double wanted = (double)left / rounds;
-    bool behind = wanted > portion_of_budget(pace, 0.25) && rounds < 16;
-    double portion = bounded(wanted, LEAST_PORTION, portion_of_budget(pace, behind ? 0.5 : 0.25));
-    if (behind && portion < 1.5 * pace->round_births)
+    exvi_due cut = cut_short(pace, due);
+    double next = lap(pace, &cut) - search_takes_ns(pace, objects) / pace->round_ns * pace->round_births;
+    next = bounded(next, lap(pace, &cut) * 3 / 4, 1e15); /* births at which the next search begins */
+    double rounds = bounded((next - (double)due->waiting) / pace->round_births, 1, 1e9);
+    double portion = bounded((double)left / rounds, LEAST_PORTION, portion_of(pace, pace->budget_ns / SHARE));
+    if (rounds < LAST_ROUNDS && portion < 1.5 * pace->round_births)
         portion = 1.5 * pace->round_births; /* or what dies would outnumber what is freed */
     return portion < (double)left ? (size_t)portion : left;
 }

@@ -5,7 +5,8 @@
  * CPython's rule says when a full collection is due: more collections of the generation below than the threshold, and
  * objects that became old since the last one (births, here) at least a quarter of those that survived it. Call that
  * many births a lap. What died in a lap is what stock lets wait before it stops the program and collects. A search
- * takes a while, so
+ * takes a while, in which more dies, and what it found is not freed at once. So where the last ones found much, a lap
+ * is shorter: by four fifths of what was garbage among the objects they looked at. And
  *
  *     births  0 ........ lap/2 ........ start ............ lap ............ lap * 5/4
  *                          |              |  <- search ->   |                   |
@@ -13,11 +14,11 @@
  *
  *   - it begins when what is left of the lap is what its expected length will use up;
  *   - while it is behind, so that it would end later than a quarter of a lap after that, each young collection waits
- *     for it a slice, as long as all slices to come have to be, and a quarter of the pause budget at most; where it is
+ *     for it a slice, as long as all slices to come have to be, and a fifth of the pause budget at most; where it is
  *     not there by then, ever more, and the whole budget at most;
  *   - what it found is freed in portions, one a young collection, as large as they have to be to be done before the
- *     next one begins, and not so large that they take more than a quarter of the budget, or half where even that is
- *     not enough; but always as large as what may have died meanwhile, once the next one ought to begin.
+ *     next one begins, and not so large that they take more than a fifth of the budget; but always as large as what may
+ *     have died meanwhile, once the next one ought to begin.
  *
  * The ancestor is the pacer of Go's collector (A. Clements, "Go 1.5 concurrent garbage collector pacing", 2015): start
  * early by what was measured, let the mutator assist where it outruns the collector. No answer is thrown away because
@@ -51,7 +52,9 @@ typedef struct exvi_pace {
     double share;             /* processor time a child gets in a second in which nobody waits for it: 0 to 1 */
     double round_ns;          /* from one young collection to the next, waiting and reclaiming left out */
     double round_births;      /* objects that become old, for each */
-    double step_ns;           /* from one count of the oldest generation to the next */
+    double yield;             /* garbage's share of what a search looked at: 0 to 1 */
+    double step_rounds;       /* young collections for each count of the oldest generation */
+    double rounds;            /* since the last count */
 
     /* The search at hand. */
     double expected_ns;       /* processor time */
@@ -74,8 +77,9 @@ void exvi_pace_alone(exvi_pace *pace, bool alone);
 /* A heap that is scanned within the budget, or quicker than a clone of the process is made. */
 bool exvi_pace_is_small(const exvi_pace *pace, uint64_t objects, uint64_t clone_ns);
 
-/* So many young collections have ended in `ns`, and so many objects became old: a count of the oldest generation. */
-void exvi_pace_step(exvi_pace *pace, uint64_t births, uint64_t rounds, uint64_t ns);
+/* So many young collections have ended in `ns`, and so many objects became old. Counted: and the oldest generation's
+ * count went up, which it does not for each of the generation below that comes early. */
+void exvi_pace_step(exvi_pace *pace, uint64_t births, uint64_t rounds, uint64_t ns, bool counted);
 
 /* Is it time to begin, for a heap of so many objects? True as well whenever it is due. */
 bool exvi_pace_begins(const exvi_pace *pace, const exvi_due *due, uint64_t objects);
@@ -91,7 +95,7 @@ void exvi_pace_waited(exvi_pace *pace, uint64_t ns);
 bool exvi_pace_is_stuck(exvi_pace *pace, const exvi_due *due, uint64_t child_ns);
 
 /* The search is over. */
-void exvi_pace_searched(exvi_pace *pace, uint64_t child_ns, uint64_t objects, uint64_t now_ns);
+void exvi_pace_searched(exvi_pace *pace, uint64_t child_ns, uint64_t objects, uint64_t found, uint64_t now_ns);
 
 /* How many of the candidates that are left the young collection that begins should bring. */
 size_t exvi_pace_portion(const exvi_pace *pace, const exvi_due *due, uint64_t objects, size_t left);

@@ -218,7 +218,7 @@ static void note_search(exv_heap *heap)
     if (flight->record.objects > 0)
         return;
     exvi_pace_scanned(&heap->pace, answer->cpu_ns, answer->examined); /* in place it would take as long, about */
-    exvi_pace_searched(&heap->pace, answer->cpu_ns, answer->examined, exvi_clock_ns());
+    exvi_pace_searched(&heap->pace, answer->cpu_ns, answer->examined, answer->count, exvi_clock_ns());
 }
 
 exv_progress exvi_background_step(exv_heap *heap, bool whole, size_t *found)

@@ -127,7 +127,7 @@ static void step(exv_heap *heap)
     uint64_t now = exvi_clock_ns(), pending = heap->generations.long_lived_pending;
     uint64_t births = pending > schedule->stepped_pending ? pending - schedule->stepped_pending : 0;
     if (schedule->stepped_ns)
-        exvi_pace_step(&heap->pace, births, schedule->rounds, now - schedule->stepped_ns);
+        exvi_pace_step(&heap->pace, births, schedule->rounds, now - schedule->stepped_ns, true);
     schedule->stepped_ns = now;
     schedule->stepped_pending = pending;
     schedule->rounds = 0;
