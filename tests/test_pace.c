@@ -305,7 +305,8 @@ static result run(const program *p)
             stop += wait;
         }
         if (child >= live * p->search_ns) {
-            exvi_pace_searched(&pace, (uint64_t)child, (uint64_t)(live + snapshot_dead), (uint64_t)snapshot_dead, (uint64_t)now);
+            exvi_pace_searched(&pace, (uint64_t)child, (uint64_t)(live + snapshot_dead), (uint64_t)snapshot_dead,
+                               (uint64_t)now);
             left = snapshot_dead;
             total = live;
             child = -1;

@@ -405,8 +405,11 @@ static bool after_generation_1(void)
         return false;
     }
     step(*turn.layout->long_lived_pending);
+    exvi_due due = due_with(*turn.layout->long_lived_pending);
+    if (idle && turn.left && exvi_is_due(&due))
+        return false; /* what failed was left to CPython, whose turn is the next */
     take_waiting();
-    exvi_due due = due_with(turn.waiting);
+    due = due_with(turn.waiting);
     if (!idle) {
         give_up_if_stuck();
         return false;
