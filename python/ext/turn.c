@@ -405,16 +405,14 @@ static bool after_generation_1(void)
         return false;
     }
     step(*turn.layout->long_lived_pending);
-    exvi_due due = due_with(*turn.layout->long_lived_pending);
-    if (idle && turn.left && exvi_is_due(&due))
-        return false; /* what failed was left to CPython, whose turn is the next */
     take_waiting();
-    due = due_with(turn.waiting);
+    exvi_due due = due_with(turn.waiting);
     if (!idle) {
         give_up_if_stuck();
         return false;
     }
-    bool begins = exvi_pace_begins(&turn.pace, &due, old_objects());
+    bool failed_last = turn.backoff.failures > 0; /* and CPython comes next, as soon as it is due */
+    bool begins = failed_last ? exvi_is_due(&due) : exvi_pace_begins(&turn.pace, &due, old_objects());
     return (turn.mode == EXVI_MODE_STRESS || begins) && collect_full(begins);
 }
 

@@ -166,10 +166,11 @@ bool exvi_pace_is_stuck(exvi_pace *pace, const exvi_due *due, uint64_t child_ns)
 void exvi_pace_searched(exvi_pace *pace, uint64_t child_ns, uint64_t objects, uint64_t found,
                          uint64_t now_ns)
 {
-    double yield = bounded(objects > 0 ? (double)found / (double)objects : 0, 0, 1);
-    pace->yield = yield > pace->yield ? yield : (3 * pace->yield + yield) / 4;
-    if (objects >= 1000)
+    if (objects >= 1000) {
+        double yield = bounded((double)found / (double)objects, 0, 1);
+        pace->yield = yield > pace->yield ? yield : (3 * pace->yield + yield) / 4;
         smooth(&pace->search_ns, (double)child_ns / (double)objects, 5, 5000);
+    }
     smooth(&pace->share, share_so_far(pace, child_ns, now_ns), 0, 1);
     pace->ramp = FIRST_PORTION;
 }
