@@ -112,18 +112,19 @@ void exvi_answer_quoted(exvi_answer *answer, const char *text, size_t size)
 
 static void indent(exvi_answer *answer)
 {
-    put(answer, "\n");
-    for (unsigned i = 2; i < answer->depth; i++)
+    if (answer->length > 0)
+        put(answer, "\n");
+    for (unsigned i = 1; i < answer->depth; i++)
         put(answer, "  ");
 }
 
 /* Lines: what stands in the outermost object has a line of its own, each item of a list too; the rest goes on. */
-static void begin_line(exvi_answer *answer, const char *key, bool is_scalar)
+static void begin_line(exvi_answer *answer, const char *key, bool is_scalar, bool is_first)
 {
     bool in_list = answer->depth > 0 && answer->open[answer->depth - 1].close == ']';
     if (!is_scalar || in_list || answer->depth <= 1)
         indent(answer);
-    else
+    else if (!is_first || answer->open[answer->depth - 1].has_key)
         put(answer, "  ");
     if (key) {
         put(answer, key);
@@ -137,7 +138,7 @@ static void begin_item(exvi_answer *answer, const char *key, bool is_scalar)
     if (answer->depth > 0)
         answer->open[answer->depth - 1].has_items = true;
     if (answer->as_lines) {
-        begin_line(answer, key, is_scalar);
+        begin_line(answer, key, is_scalar, is_first);
         return;
     }
     if (!is_first)
@@ -158,6 +159,7 @@ static void begin(exvi_answer *answer, const char *key, const char *bracket, cha
         return;
     }
     answer->open[answer->depth].close = close;
+    answer->open[answer->depth].has_key = key != NULL;
     answer->open[answer->depth++].has_items = false;
 }
 

@@ -24,7 +24,7 @@ typedef struct exvi_answer {
     unsigned depth;
     struct {
         char close;
-        bool has_items;
+        bool has_items, has_key;
     } open[EXVI_ANSWER_DEPTH];
 } exvi_answer;
 

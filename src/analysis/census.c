@@ -175,9 +175,12 @@ uint32_t exvi_census_largest(exvi_study *study)
 {
     uint32_t holder = 0;
     uint64_t *heaviest = exvi_study_dominators(study) ? exvi_dominators_heaviest(&study->dominators) : NULL;
-    uint32_t count = heaviest ? find_holders(study, heaviest, &holder, 1) : 0;
-    if (heaviest)
-        exvi_unmap(heaviest, ((size_t)study->dominators.count + 1) * sizeof *heaviest);
+    if (!heaviest) {
+        exvi_study_no_memory(study);
+        return EXVI_NO_NODE;
+    }
+    uint32_t count = find_holders(study, heaviest, &holder, 1);
+    exvi_unmap(heaviest, ((size_t)study->dominators.count + 1) * sizeof *heaviest);
     return count ? study->dominators.node[holder] : EXVI_NO_NODE;
 }
 

@@ -251,7 +251,7 @@ exvi_found exvi_why_answer(exvi_study *study, exvi_answer *answer, const char *w
     else
         is_one = false;
     if (is_one && node == EXVI_NO_NODE)
-        return EXVI_NOT_FOUND;
+        return study->error ? EXVI_FAILED : EXVI_NOT_FOUND;
     if (is_one)
         return answer_one(study, answer, node, limit) ? EXVI_FOUND : EXVI_FAILED;
     size_t fits = find_kinds(&study->file, what, &kind);

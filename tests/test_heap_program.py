@@ -1,0 +1,52 @@
+"""exuvia-heap: the questions from a shell, without Python."""
+import json
+import subprocess
+import sys
+
+import pytest
+
+from conftest import SOURCE
+
+sys.path.insert(0, str(SOURCE / "tests/python"))
+import made_heap  # noqa: E402
+
+
+@pytest.fixture
+def heap(build, tmp_path):
+    made = made_heap.Heap()
+    node = made.type("node", "")
+    made.root("roots held by the program", "1 reference", made.node(node, 40))
+    for number in range(3):
+        made.edge(0, made.node(node, 24), made_heap.ATTRIBUTE, "next")
+    ring = made.node(node, 100, flags=made_heap.DEAD)
+    made.edge(ring, ring, made_heap.ATTRIBUTE, "self")
+    path = made.write(tmp_path / "heap.exv")
+
+    def ask(*words, status=0):
+        done = subprocess.run([build / "src/exuvia-heap", *words], capture_output=True, text=True)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout if status == 0 else done.stderr
+    ask.path = path
+    return ask
+
+
+def test_answers_as_lines_and_as_json(heap):
+    assert "\n  count 5  bytes 212  type node" in heap("census", heap.path)
+    answer = json.loads(heap("summary", heap.path, "--json"))
+    assert answer["objects"] == 5 and answer["holders"][0]["retained"] == 112
+    assert [step["edge"] for step in json.loads(heap("why", heap.path, "--largest", "--json"))["paths"][0]["steps"][1:]] == \
+        ["1 reference"]
+    assert json.loads(heap("cycles", heap.path, "--json"))["shapes"][0]["held"] == 100
+    assert json.loads(heap("diff", heap.path, heap.path, "--json"))["types"] == []
+    assert json.loads(heap("holders", heap.path, "--json", "--limit", "2"))["tree"][0]["retained"] == 212
+
+
+def test_status_and_usage(heap, tmp_path):
+    assert heap("why", heap.path, "nothing", status=1) == f"exuvia-heap: nothing in {heap.path} is nothing\n"
+    for words in ([], ["summary"], ["census", heap.path, "more"], ["why", heap.path], ["what", heap.path],
+                  ["census", heap.path, "--limit", "x"], ["census", heap.path, "--limit"], ["census", heap.path, "--all"]):
+        assert heap(*words, status=2).startswith("usage: exuvia-heap"), words
+    assert heap("census", str(tmp_path / "none"), status=2).endswith("none: No such file or directory\n")
+    heap("heapsnapshot", heap.path, str(tmp_path / "new"))
+    assert "File exists" in heap("heapsnapshot", heap.path, str(tmp_path / "new"), status=2)
+    assert json.loads((tmp_path / "new").read_text())["snapshot"]["node_count"] == 2 + 2 + 5
