@@ -14,7 +14,8 @@ bool exvi_census_answer(exvi_study *study, exvi_answer *answer, uint32_t limit, 
  * what C alone holds. */
 bool exvi_summary_answer(exvi_study *study, exvi_answer *answer, uint32_t limit);
 
-/* The living node that most is gathered under: what it retains is spread below it. EXVI_NO_NODE: there is none, or study->error. */
+/* The living node that most is gathered under: what it retains is spread below it. EXVI_NO_NODE: there is none, or
+ * study->error. */
 uint32_t exvi_census_largest(exvi_study *study);
 
 #endif
