@@ -1,5 +1,7 @@
 """exuvia-heap: the questions from a shell, without Python."""
 import json
+import os
+import random
 import subprocess
 import sys
 
@@ -9,6 +11,14 @@ from conftest import SOURCE
 
 sys.path.insert(0, str(SOURCE / "tests/python"))
 import made_heap  # noqa: E402
+
+PEAK = """
+import os, sys
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, used = os.wait4(pid, 0)
+print(used.ru_maxrss, file=sys.stderr)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 @pytest.fixture
@@ -50,3 +60,14 @@ def test_status_and_usage(heap, tmp_path):
     heap("heapsnapshot", heap.path, str(tmp_path / "new"))
     assert "File exists" in heap("heapsnapshot", heap.path, str(tmp_path / "new"), status=2)
     assert json.loads((tmp_path / "new").read_text())["snapshot"]["node_count"] == 2 + 2 + 5
+
+
+def test_memory_goes_by_the_number_of_objects(build, tmp_path):
+    """At most 80 bytes for each, beside the mapped file; with sanitizers there is more."""
+    count = 200_000
+    path = made_heap.random_heap(random.Random(1), count, 2 * count, 20).write(tmp_path / "large.exv")
+    for words in (["summary"], ["cycles"], ["holders", "--json"]):
+        # Between this process and the program a small one: a child's peak begins with its parent's.
+        done = subprocess.run([sys.executable, "-c", PEAK, build / "src/exuvia-heap", words[0], path, *words[1:]],
+                              capture_output=True, text=True, check=True)
+        assert int(done.stderr) * 1024 < 80 * count + os.path.getsize(path) + (12 << 20), words

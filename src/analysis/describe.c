@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEEPEST = 4096 };
-
 static int length_of(const exvi_heap_file *file, uint32_t string, size_t most)
 {
     size_t size = exvi_string_size(file, string);
@@ -145,8 +143,8 @@ static void answer_step(exvi_answer *answer, const exvi_graph *graph, const exvi
 void exvi_answer_path(exvi_answer *answer, const char *key, const exvi_graph *graph, const exvi_shapes *shapes,
                       uint32_t shape)
 {
-    uint32_t step[DEEPEST], depth = 0;
-    for (uint32_t at = shape; at != 0 && depth < DEEPEST; at = shapes->shape[at].parent)
+    uint32_t step[EXVI_SHAPE_DEPTH + 1], depth = 0;
+    for (uint32_t at = shape; at != 0; at = shapes->shape[at].parent)
         step[depth++] = at;
     exvi_answer_list(answer, key);
     while (depth > 0)

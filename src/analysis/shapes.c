@@ -6,7 +6,7 @@
 #include "platform.h"
 #include "tally.h"
 
-enum { LONGEST_PERIOD = 3, FIRST_ROOM = 1024 };
+enum { LONGEST_PERIOD = 6, FIRST_ROOM = 1024 };
 
 typedef struct making {
     exvi_shapes *shapes;
@@ -82,9 +82,11 @@ static bool add(making *m, uint32_t node, uint32_t parent_node)
     uint32_t label = m->graph->parent[node] == parent_node ? m->labels[node] : 0;
     uint32_t parent = s->of[parent_node];
     uint32_t shape = is_object ? find_repeated(s->shape, parent, kind, label) : 0;
-    if (shape)
+    if (!shape && s->shape[parent].depth == EXVI_SHAPE_DEPTH)
+        shape = parent;
+    if (shape) {
         s->shape[shape].repeats = true;
-    if (!shape) {
+    } else {
         size_t place = place_of(m, parent, kind, label);
         if (!m->table[place] && s->count == s->room) {
             if (!grow(m))
@@ -92,7 +94,8 @@ static bool add(making *m, uint32_t node, uint32_t parent_node)
             place = place_of(m, parent, kind, label);
         }
         if (!m->table[place] && s->count < m->most) {
-            s->shape[s->count] = (exvi_shape){.parent = parent, .kind = kind, .label = label, .example = node};
+            s->shape[s->count] = (exvi_shape){.parent = parent, .kind = kind, .label = label, .example = node,
+                                                .depth = s->shape[parent].depth + 1};
             m->table[place] = ++s->count;
         }
         shape = m->table[place] ? m->table[place] - 1 : parent;

@@ -4,7 +4,8 @@
  *     (modules) -> app -> .sessions dict -> [*] Session -> .cart list        a thousand sessions, one path
  *
  * Two objects have one shape when their parents have and they are of one kind and are called alike from there. What
- * repeats itself on the way down, with a period of one to three, is folded: a linked list of any length has one shape.
+ * repeats itself on the way down, with a period of one to six, is folded: a linked list of any length has one shape.
+ * What lies deeper than EXVI_SHAPE_DEPTH is counted there.
  * The tree is either the shortest paths or the dominators.
  */
 #ifndef EXVI_SHAPES_H
@@ -12,6 +13,7 @@
 
 #include "dominators.h"
 
+enum { EXVI_SHAPE_DEPTH = 200 };
 #define EXVI_SHAPE_GROUP (UINT32_MAX - 1024) /* kinds from here on: groups; the root is UINT32_MAX */
 
 typedef struct exvi_shape {
@@ -19,7 +21,7 @@ typedef struct exvi_shape {
     uint32_t kind, label;
     uint32_t count;  /* of objects */
     uint64_t bytes;  /* their own */
-    uint32_t example;
+    uint32_t example, depth;
     bool repeats;
 } exvi_shape;
 

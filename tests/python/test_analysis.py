@@ -225,6 +225,17 @@ assert small["code"] == [{"count": 1, "type": "frame", "name": "handle", "file":
 assert [(step["edge"], step["type"]) for step in small["ring"]] == [("", "frame"), ("local error", "frame")]
 groups = {line["group"]: line["retained"] for line in answer("summary", path)["groups"]}
 assert groups["dead cycles"] == found["dead_bytes"]
+
+heap = Heap()                                  # a ring that is held at two places by what is dead and no ring
+plain, node = heap.type("dict"), heap.type("Node", "app", heap=True)
+first, second, held = heap.node(node, 10, flags=DEAD), heap.node(node, 20, flags=DEAD), heap.node(plain, 300, flags=DEAD)
+for source, target in ((first, second), (second, first), (second, held)):
+    heap.edge(source, target, ATTRIBUTE, "peer")
+for target in (first, second):
+    heap.edge(heap.node(plain, 1000, flags=DEAD), target)
+heap.write(path)
+ring, = answer("cycles", path)["shapes"]
+assert (ring["bytes"], ring["held"]) == (30, 330), "not what holds it"
 """)
 
 
@@ -255,7 +266,8 @@ assert found["types"][0]["type"] == "str"
 assert (lines["app.Session"]["count_before"], lines["app.Session"]["count_after"], lines["app.Session"]["new"]) == (10, 110, 100)
 assert lines["str"]["bytes_after"] - lines["str"]["bytes_before"] == 50000 == lines["str"]["new_bytes"]
 assert lines["app.Late"]["count_before"] == 0 and "dict" not in lines
-path = found["paths"][0]
+path, late = found["paths"]
+assert late["count"] == 1
 assert path["count"] == 100 and path["retained"] == 55000, "with what they hold, and nothing twice"
 assert [step.get("edge", step.get("group")) for step in path["steps"]] == ["modules", "app", "['sessions']", "[str]"]
 back = answer("diff", second, first)
@@ -290,6 +302,43 @@ found = answer("why", path, what="0x1010")
 assert found["type"] == "app.Node" and found["kept_by"][0]["type"] == "dict"
 assert {(line["edge"], line["count"]) for line in found["referrers"]} == {(".x", 1), ("(weak)", 1)}
 assert answer("why", path, what="--largest")["type"] == "dict"
+""")
+
+
+def test_what_holds_most_is_where_it_spreads(python, tmp_path):
+    run(python, tmp_path, """
+path = sys.argv[1] + "/heap.exv"
+heap = Heap()
+plain = heap.type("dict")
+above = heap.node(plain)
+heap.root("modules", "app", above)
+for _ in range(10):                            # a long way down to where it is
+    below = heap.node(plain)
+    heap.edge(above, below, INTERNAL, "__dict__")
+    above = below
+for _ in range(100):
+    heap.edge(above, heap.node(plain, 100), HIDDEN, "[int]")
+heap.write(path)
+holder = answer("summary", path, limit=1)["holders"][0]
+assert holder["address"] == hex(heap.nodes[above]["address"]) and holder["retained"] == 64 + 10000, holder
+""")
+
+
+def test_ways_that_never_repeat_have_an_end(python, tmp_path):
+    run(python, tmp_path, """
+path = sys.argv[1] + "/heap.exv"
+heap = Heap()
+plain = heap.type("dict")
+nodes = [heap.node(plain) for _ in range(5000)]
+for place in range(4999):
+    heap.edge(nodes[place], nodes[place + 1], ATTRIBUTE, f"name{place}")
+heap.root("modules", "app", nodes[0])
+heap.write(path)
+found = answer("why", path, what="dict")
+assert max(len(line["steps"]) for line in found["paths"]) <= 200
+assert sum(line["count"] for line in found["paths"]) == 5000
+tree = answer("holders", path)["tree"]
+assert len(tree) <= 201 and tree[0]["retained"] == 5000 * 64
 """)
 
 

@@ -2,7 +2,9 @@
 import gzip
 import json
 import os
+import pty
 import stat
+import subprocess
 
 import browser
 import made_heap
@@ -99,6 +101,7 @@ def test_why_tells_the_path_and_what_ends_it(exuvia):
     told = exuvia("why", "--largest")
     assert told.startswith("dict at 0x1040\n") and "1 object with 1 reference that nothing visible explains" in told
     assert "1 from dict (weak)" in told
+    assert "\n  60 from list [*], as " in exuvia("why", "str")
 
 
 def test_statuses_and_what_is_said(exuvia, tmp_path):
@@ -108,6 +111,29 @@ def test_statuses_and_what_is_said(exuvia, tmp_path):
     assert "Is a directory" in exuvia("diff", str(tmp_path), status=2)
     assert "cannot write" in exuvia("report", "-o", exuvia.later, status=2), "nothing is written over"
     assert "File exists" in exuvia("convert", "--to", "heapsnapshot", "-o", exuvia.later, status=2)
+
+
+def test_a_terminal_sees_progress_and_short_lists(python, tmp_path):
+    heap = made_heap.Heap()
+    for place in range(50):
+        heap.node(heap.type(f"T{place}", "a.module"))
+    heap.root("modules", "m", 0)
+    heap.write(tmp_path / "many.exv")
+    ours, theirs = pty.openpty()
+    done = subprocess.Popen([python.executable, "-m", "exuvia", "census", "--retained", str(tmp_path / "many.exv")],
+                            stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
+                            env={**os.environ, "PYTHONPATH": python.folder, "TERM": "xterm"})
+    os.close(theirs)
+    seen = b""
+    try:
+        while more := os.read(ours, 1 << 16):
+            seen += more
+    except OSError:
+        pass                                # the other end is closed
+    os.close(ours)
+    assert done.wait() == 0
+    assert b"working out what keeps what alive ..." in seen and seen.count(b"a.module.T") == 20
+    assert seen.index(b"keeps what alive") < seen.index(b"a.module.T"), "told before, and wiped out"
 
 
 def test_cycles_say_code_and_line(exuvia, python, tmp_path):
