@@ -244,6 +244,22 @@ EXV_API exv_weakref *exv_weakref_new_owning(void *target, exv_weakref_fn *callba
 /** An owned reference to the target, or NULL when it is dead. */
 EXV_API void *exv_weakref_incref(exv_weakref *ref);
 
+/** A table whose keys are weak and whose values live as long as their keys (ephemerons): data about objects, kept
+ *  beside them. Keys are told apart by identity. An entry goes with its key, with its table, or when it is deleted. A
+ *  value may refer to its key, directly or through others and other tables: such a ring is found like any other. A
+ *  table to which only its own values refer lives as long as their keys.
+ *
+ *  exv_weak_table_set() takes references of its own; EXV_TYPE_ERROR if the key's type is simple (a string, a number):
+ *  references that describe nothing are enough for a type of yours. exv_weak_table_get() borrows; NULL: it is not
+ *  there. exv_weak_table_next() walks as exv_dict_next() does. */
+typedef struct exv_weak_table exv_weak_table;
+EXV_API exv_weak_table *exv_weak_table_new(exv_heap *heap);
+EXV_API size_t exv_weak_table_size(const exv_weak_table *self);
+EXV_API void *exv_weak_table_get(const exv_weak_table *self, const void *key);
+EXV_API exv_status exv_weak_table_set(exv_weak_table *self, void *key, void *value);
+EXV_API bool exv_weak_table_delete(exv_weak_table *self, const void *key);
+EXV_API bool exv_weak_table_next(const exv_weak_table *self, size_t *position, void **key, void **value);
+
 /* ------------------------------------------- the collector: Python's gc */
 
 #define EXV_GENERATIONS 3
@@ -576,7 +592,7 @@ typedef struct exv_names exv_names;
 /** The types of the values above, to compare with exv_get_type(). */
 EXV_API extern const exv_type exv_none_type, exv_bool_type, exv_int_type, exv_float_type,
     exv_str_type, exv_bytes_type, exv_list_type, exv_tuple_type, exv_dict_type, exv_set_type,
-    exv_class_type, exv_instance_type, exv_weakref_type, exv_names_type;
+    exv_class_type, exv_instance_type, exv_weakref_type, exv_names_type, exv_weak_table_type;
 
 /** Borrowed: the heap's immortal None, True and False. */
 EXV_API exv_none *exv_get_none(exv_heap *heap);

@@ -115,9 +115,9 @@ const char *exv_heap_check(exv_heap *heap)
     exvi_heap_enter(heap, __func__);
     const char *wrong = exvi_blocks_check(&heap->blocks);
     if (!wrong)
-        wrong = check_objects(heap);
+        wrong = exvi_weakrefs_check(heap); /* first: visiting an object goes along its weak references */
     if (!wrong)
-        wrong = exvi_weakrefs_check(heap);
+        wrong = check_objects(heap);
     exvi_heap_leave(heap);
     return wrong;
 }

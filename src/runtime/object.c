@@ -383,11 +383,16 @@ static int visit_field(void **field, void *arg)
 int exvi_object_visit(void *object, exv_visit_fn *visit, void *arg)
 {
     const exv_type *type = exvi_header_of(object)->type;
+    int end = 0;
     if (type->references) {
         visiting v = {visit, arg};
-        return exvi_fields(object, type, visit_field, &v);
+        end = exvi_fields(object, type, visit_field, &v);
+    } else if (type->visit) {
+        end = type->visit(object, visit, arg);
     }
-    return type->visit ? type->visit(object, visit, arg) : 0;
+    if (exvi_unlikely(exvi_header_of(object)->flags & EXVI_WEAK) && !end)
+        end = exvi_weakrefs_visit_values(exvi_heap_of(object), object, visit, arg);
+    return end;
 }
 
 void exvi_object_clear(void *object)

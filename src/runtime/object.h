@@ -12,7 +12,8 @@
 /* The object is the library's, not the program's: immortal, and left out where live blocks are counted and shown. */
 void exvi_make_own(void *object);
 
-/* Visit what an object refers to; nothing for a simple type. Returns the first result other than 0, or 0. */
+/* Visit what an object refers to, values that it keeps alive in weak tables included. Returns the first result other
+ * than 0, or 0. */
 int exvi_object_visit(void *object, exv_visit_fn *visit, void *arg);
 
 /* Drop an object's references to break a cycle. The caller holds one on the object. */

@@ -15,10 +15,12 @@ struct exv_weakref {
     void *target;      /* NULL: dead */
     exv_weakref_fn *callback;
     void *arg;
-    void *owned;       /* the same object as `arg`, which it has a reference to; NULL when it was cleared */
-    bool owns;         /* that is so: without it nothing is called */
     exv_weakref *next; /* to the same target; or to be called next */
     exv_weakref *chain;
+    void *owned;       /* the same object as `arg`, which it has a reference to; NULL when it was cleared */
+    bool owns;         /* that is so: without it nothing is called */
+    const void *key;   /* of an entry of a weak table: what the target is or was */
+    void *value;       /* owned; reported by the target as long as there is one */
 };
 
 static exv_weakref **slot_of(exv_weakref **slots, size_t room, const void *target)
@@ -102,6 +104,44 @@ void *exv_weakref_incref(exv_weakref *ref)
     if (!ref->target || exvi_header_of(ref->target)->flags & EXVI_DYING) /* its death was put off */
         return NULL;
     return exv_incref(ref->target);
+}
+
+void *exvi_weakref_target(const exv_weakref *ref)
+{
+    return ref->target && !(exvi_header_of(ref->target)->flags & EXVI_DYING) ? ref->target : NULL;
+}
+
+const void *exvi_weakref_key(const exv_weakref *ref)
+{
+    return ref->key;
+}
+
+void *exvi_weakref_value(const exv_weakref *ref)
+{
+    return ref->value;
+}
+
+void exvi_weakref_set_value(exv_weakref *ref, void *value)
+{
+    ref->key = ref->target;
+    EXV_SET(ref->value, value);
+}
+
+void exvi_weakref_forget(exv_weakref *ref)
+{
+    ref->arg = NULL;
+}
+
+int exvi_weakrefs_visit_values(const exv_heap *heap, void *target, exv_visit_fn *visit, void *arg)
+{
+    const exvi_weakrefs *table = &heap->weakrefs;
+    const exv_weakref *ref = table->room ? *slot_of(table->slots, table->room, target) : NULL;
+    while (ref && ref->target != target) /* the checker asks before it knows that there is one */
+        ref = ref->chain;
+    int end = 0;
+    for (; ref && !end; ref = ref->next)
+        end = visit(ref->value, arg);
+    return end;
 }
 
 void *exvi_weakref_awaited(const exv_weakref *ref)
@@ -237,12 +277,24 @@ static void leave_table(void *self)
     }
 }
 
-static const uint32_t owned_field[] = {offsetof(exv_weakref, owned)};
-static const exv_references owned_reference = {.fields = owned_field, .field_count = 1};
+static int visit_owned(void *self, exv_visit_fn *visit, void *arg)
+{
+    const exv_weakref *ref = self;
+    int end = visit(ref->owned, arg);
+    return end || ref->target ? end : visit(ref->value, arg);
+}
+
+static void clear_owned(void *self)
+{
+    exv_weakref *ref = self;
+    EXV_CLEAR(ref->owned);
+    EXV_CLEAR(ref->value);
+}
 
 const exv_type exv_weakref_type = {
     .name = "weakref",
     .size = sizeof(exv_weakref),
+    .visit = visit_owned,
+    .clear = clear_owned,
     .destroy = leave_table,
-    .references = &owned_reference,
 };

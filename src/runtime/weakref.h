@@ -20,6 +20,20 @@ bool exvi_weakref_lead(exv_weakref *ref, void *target, exv_weakref_fn *callback,
 /* Its callback's argument is an object, and it has a reference to it from now on. */
 void exvi_weakref_own(exv_weakref *ref);
 
+/* Entries of weak tables: the value is the weak reference's, and it is the target that reports it as long as there is
+ * one. Where it leads, borrowed, or NULL, also when that is dying; what the target is or was; its value, borrowed; a
+ * new one. */
+void *exvi_weakref_target(const exv_weakref *ref);
+const void *exvi_weakref_key(const exv_weakref *ref);
+void *exvi_weakref_value(const exv_weakref *ref);
+void exvi_weakref_set_value(exv_weakref *ref, void *value);
+
+/* From now on NULL is the argument of its callback. */
+void exvi_weakref_forget(exv_weakref *ref);
+
+/* Visit the values that an object keeps alive in weak tables. It has the flag EXVI_WEAK. */
+int exvi_weakrefs_visit_values(const exv_heap *heap, void *target, exv_visit_fn *visit, void *arg);
+
 /* The target dies: its weak references lead nowhere from now on; the callbacks of those that are alive are called. */
 void exvi_weakrefs_die(exv_heap *heap, void *target);
 

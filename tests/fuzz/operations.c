@@ -37,6 +37,7 @@ struct world {
     const uint8_t *next, *end;
     void *slots[SLOTS];           /* owned references to any kind of object */
     exv_weakref *weak[SLOTS];     /* owned */
+    exv_weak_table *table;        /* owned; NULL for lack of memory */
     struct block blocks[SLOTS];
     unsigned resurrections;       /* still allowed to finalizers */
     unsigned callbacks;
@@ -357,6 +358,26 @@ static void collect_some(struct world *world)
     (void)exv_collect_step(world->heap, 10000 * (uint64_t)take(world, 200), NULL);
 }
 
+static void use_weak_table(struct world *world)
+{
+    void *key = pick(world), *value = pick(world);
+    if (!world->table)
+        world->table = exv_weak_table_new(world->heap);
+    if (!world->table || !key)
+        return;
+    size_t position = 0;
+    if (take(world, 4) == 0)
+        exv_weak_table_delete(world->table, key);
+    else if (value && exv_weak_table_set(world->table, key, value) == EXV_OK && exv_weak_table_get(world->table, key))
+        REQUIRE(exv_weak_table_get(world->table, key) == value);
+    for (void *each, *its; exv_weak_table_next(world->table, &position, &each, &its);)
+        REQUIRE(exv_refcount(each) > 0 && exv_refcount(its) > 0);
+    if (take(world, 16) == 0)
+        put(world, exv_incref(world->table)); /* values may refer to it */
+    if (take(world, 16) == 0)
+        EXV_CLEAR(world->table);
+}
+
 static void follow_weakref(struct world *world)
 {
     exv_weakref *ref = world->weak[take(world, SLOTS)];
@@ -469,6 +490,7 @@ static operation *const operations[] = {
     make_weakref, follow_weakref, change_block, change_block, collect, start_flight, poll_flight, wait_flight,
     freeze, set_threshold, track, list_objects, settle, make_instance, make_instance, use_name, use_name,
     empty_garbage, save_all, make_owning_weakref, drop_slot_later, drop_slot_later, drop_some, collect_some,
+    use_weak_table, use_weak_table, use_weak_table,
 };
 
 static int check_child(void *child, void *arg)
@@ -506,6 +528,7 @@ static void end_world(struct world *world)
         exv_decref(world->weak[i]);
         exv_free(world->heap, world->blocks[i].start);
     }
+    EXV_CLEAR(world->table);
     exv_gc_set_debug(world->heap, 0);
     exv_collect_wait(world->heap, UINT64_MAX, NULL);
     do
