@@ -22,6 +22,8 @@ typedef struct table {
 static bool count_kinds(exvi_study *study, table *counted, bool retained)
 {
     const exvi_heap_file *file = &study->file;
+    if (!exvi_study_dead(study))
+        return false;
     counted->bytes = ((size_t)file->types + 1) * sizeof(line);
     counted->of = exvi_map(counted->bytes, exvi_page_size());
     if (!counted->of)

@@ -187,6 +187,25 @@ static void add_sources(exvi_graph *graph, const uint32_t *first, uint32_t count
     graph->all++;
 }
 
+/* `stack` is the part of order[] that is not used yet, with room for all that is not reached. */
+static void complete_the_dead(const exvi_graph *graph, exvi_heap_file *file, uint32_t *stack)
+{
+    uint32_t tail = 0;
+    for (uint32_t node = 0; node < file->nodes; node++)
+        if (is_unreached(graph, node) && (file->flags[node] & EXVI_HEAP_DEAD))
+            stack[tail++] = node;
+    while (tail > 0) {
+        uint32_t node = stack[--tail], degree = exvi_graph_degree(graph, node);
+        for (uint32_t place = 0; place < degree; place++) {
+            uint32_t to = exvi_graph_reference(file, node, place);
+            if (to == EXVI_NO_NODE || !is_unreached(graph, to) || (file->flags[to] & EXVI_HEAP_DEAD))
+                continue;
+            file->flags[to] |= EXVI_HEAP_DEAD;
+            stack[tail++] = to;
+        }
+    }
+}
+
 static bool group_the_rest(exvi_graph *graph)
 {
     exvi_rings rings;
@@ -226,7 +245,7 @@ static bool make_room(exvi_graph *graph)
     return true;
 }
 
-bool exvi_graph_make(exvi_graph *graph, const exvi_heap_file *file)
+bool exvi_graph_make(exvi_graph *graph, exvi_heap_file *file)
 {
     queue q = {0};
     *graph = (exvi_graph){.file = file, .root = file->nodes};
@@ -243,6 +262,7 @@ bool exvi_graph_make(exvi_graph *graph, const exvi_heap_file *file)
     uint32_t told = graph->groups;
     reach_groups(graph, &q, early, told);
     if (q.tail < graph->all) {
+        complete_the_dead(graph, file, graph->order + q.tail);
         if (!group_the_rest(graph))
             return false;
         reach_groups(graph, &q, told, graph->groups);

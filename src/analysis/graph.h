@@ -35,8 +35,9 @@ typedef struct exvi_graph {
     size_t group_room, entry_room;
 } exvi_graph;
 
-/* False: no memory. Dropped by the caller in either case. */
-bool exvi_graph_make(exvi_graph *graph, const exvi_heap_file *file);
+/* False: no memory. Dropped by the caller in either case. What no root reaches and something dead leads to is marked as
+ * dead in the file's flags, too: a search knows of objects with a GC header alone, not of the bytes that they hold. */
+bool exvi_graph_make(exvi_graph *graph, exvi_heap_file *file);
 void exvi_graph_drop(exvi_graph *graph);
 
 /* Places 0 .. degree - 1 of a node; a target of EXVI_NO_NODE is none. */
@@ -49,18 +50,22 @@ static inline uint32_t exvi_graph_degree(const exvi_graph *graph, uint32_t node)
     return graph->entry_row[node - graph->root] - graph->entry_row[node - graph->root - 1];
 }
 
+/* The target of an object's reference, whatever is dead. */
+static inline uint32_t exvi_graph_reference(const exvi_heap_file *file, uint32_t node, uint32_t place)
+{
+    uint64_t edge = file->row[node] + place;
+    if (edge == file->row[node + 1]) {
+        const exvi_heap_type *type = &file->type[file->type_of[node]];
+        return type->flags & EXVI_TYPE_HEAP ? type->node : EXVI_NO_NODE;
+    }
+    return EXVI_EDGE_KIND(file->label[edge]) == EXVI_EDGE_WEAK ? EXVI_NO_NODE : file->to[edge];
+}
+
 static inline uint32_t exvi_graph_target(const exvi_graph *graph, uint32_t node, uint32_t place)
 {
     const exvi_heap_file *file = graph->file;
     if (node < graph->root) {
-        uint64_t edge = file->row[node] + place;
-        uint32_t to;
-        if (edge == file->row[node + 1]) {
-            const exvi_heap_type *type = &file->type[file->type_of[node]];
-            to = type->flags & EXVI_TYPE_HEAP ? type->node : EXVI_NO_NODE;
-        } else {
-            to = EXVI_EDGE_KIND(file->label[edge]) == EXVI_EDGE_WEAK ? EXVI_NO_NODE : file->to[edge];
-        }
+        uint32_t to = exvi_graph_reference(file, node, place);
         bool holds_nothing_alive = file->flags[node] & EXVI_HEAP_DEAD;
         return holds_nothing_alive && to != EXVI_NO_NODE && !(file->flags[to] & EXVI_HEAP_DEAD) ? EXVI_NO_NODE : to;
     }

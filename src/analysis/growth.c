@@ -168,7 +168,7 @@ static bool work_out(growth *g, exvi_answer *answer, uint32_t limit)
 bool exvi_growth_answer(exvi_study *before, exvi_study *after, exvi_answer *answer, uint32_t limit)
 {
     growth g = {.study = {before, after}};
-    if (!exvi_study_dominators(after))
+    if (!exvi_study_dominators(after) || !exvi_study_dead(before))
         return false;
     bool done = work_out(&g, answer, limit) || exvi_study_no_memory(after);
     for (int side = 0; side < 2; side++)

@@ -46,6 +46,8 @@ static exvi_answered ask_diff(asked *a)
     if (!exvi_study_open(&a->later, q->other, q->tells))
         return refuse(a, q->other, a->later.error);
     bool done = exvi_growth_answer(&a->study, &a->later, a->answer, q->limit);
+    if (!done && a->study.error)
+        return outcome(a, &a->study, q->path, done);
     return outcome(a, &a->later, q->other, done);
 }
 

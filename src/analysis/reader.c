@@ -154,7 +154,6 @@ static void name_sections(reading *r)
     file->type_of = r->start[NTYPE];
     file->size = r->start[NSIZE];
     file->references = r->start[NREF];
-    file->flags = r->start[NFLAG];
     file->row = r->start[EROW];
     file->to = r->start[EDST];
     file->label = r->start[ELABEL];
@@ -257,6 +256,15 @@ static bool check_lists(exvi_heap_file *file)
     return true;
 }
 
+static bool copy_flags(exvi_heap_file *file, const uint8_t *flags)
+{
+    file->flags = exvi_map((size_t)file->nodes + 1, exvi_page_size());
+    if (!file->flags)
+        return refuse(file, NO_MEMORY);
+    memcpy(file->flags, flags, file->nodes);
+    return true;
+}
+
 /* -------------------------------------------------------------------- kinds */
 
 static bool same_string(const exvi_heap_file *file, uint32_t a, uint32_t b)
@@ -335,7 +343,8 @@ bool exvi_heap_file_open(exvi_heap_file *file, const char *path)
     if (done) {
         name_sections(&r);
         done = check_strings(file, r.count[STRBYTE]) && check_types(file) && check_nodes(file) && check_edges(file) &&
-               check_roots(file) && check_lists(file) && find_kinds(file) && find_classes(file);
+               check_roots(file) && check_lists(file) && find_kinds(file) && find_classes(file) &&
+               copy_flags(file, r.start[NFLAG]);
     }
     if (!done)
         exvi_heap_file_close(file);
@@ -346,6 +355,9 @@ void exvi_heap_file_close(exvi_heap_file *file)
 {
     if (file->kind)
         exvi_unmap(file->kind, (file->types + 1) * sizeof *file->kind);
+    if (file->flags)
+        exvi_unmap(file->flags, (size_t)file->nodes + 1);
+    file->flags = NULL;
     if (file->class_table)
         exvi_unmap(file->class_table, file->class_room * sizeof *file->class_table);
     file->class_table = NULL;

@@ -66,7 +66,7 @@ typedef struct exvi_heap_file {
     uint64_t edges;
     const uint64_t *address, *row, *string_row;
     const uint32_t *type_of, *size, *references, *to, *label;
-    const uint8_t *flags;
+    uint8_t *flags;          /* a copy: graph.h completes what is dead */
     const exvi_heap_bigsize *bigsize;
     const exvi_heap_type *type;
     const exvi_heap_root *root;

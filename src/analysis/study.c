@@ -65,6 +65,14 @@ bool exvi_study_paths(exvi_study *study)
     return study->has_paths || exvi_study_no_memory(study);
 }
 
+bool exvi_study_dead(exvi_study *study)
+{
+    uint8_t any = 0;
+    for (uint32_t node = 0; node < study->file.nodes; node++)
+        any |= study->file.flags[node];
+    return !(any & EXVI_HEAP_DEAD) || exvi_study_graph(study);
+}
+
 static bool is_dead(const exvi_graph *graph, uint32_t node)
 {
     return (graph->file->flags[node] & EXVI_HEAP_DEAD) != 0;

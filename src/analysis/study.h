@@ -30,6 +30,9 @@ void exvi_study_drop(exvi_study *study);
 
 bool exvi_study_no_memory(exvi_study *study); /* false, and says so */
 
+/* Nothing where no object is marked as dead; else the graph, by which what dead ones hold is known to be dead, too. */
+bool exvi_study_dead(exvi_study *study);
+
 /* The bytes of all objects, how many are dead, and their bytes. */
 typedef struct exvi_totals {
     uint64_t bytes, dead, dead_bytes;
