@@ -35,7 +35,7 @@
 #endif
 
 #define EXV_VERSION_MAJOR 0
-#define EXV_VERSION_MINOR 1
+#define EXV_VERSION_MINOR 2
 #define EXV_VERSION_PATCH 0
 
 #if defined(__GNUC__) || defined(__clang__)

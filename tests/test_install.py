@@ -43,7 +43,7 @@ PROGRAM = textwrap.dedent("""\
 CMAKE = textwrap.dedent("""\
     cmake_minimum_required(VERSION 3.16)
     project(user C)
-    find_package(exuvia 0.1 REQUIRED)
+    find_package(exuvia 0.2 REQUIRED)
     foreach(kind exuvia static checked)
         add_executable(with_${kind} program.c)
         target_link_libraries(with_${kind} exuvia::${kind})
@@ -81,12 +81,12 @@ def test_pkg_config(package, static, installed, program, run):
     options = ["-static"] if static else []
     run("gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", *options, program, *libraries, "-o", program.with_suffix(""))
     environment = {**os.environ, "LD_LIBRARY_PATH": installed["LD_LIBRARY_PATH"]}
-    assert run(program.with_suffix(""), env=environment) == "0.1.0 1\n"
+    assert run(program.with_suffix(""), env=environment) == "0.2.0 1\n"
 
 
 def test_shared_is_what_pkg_config_gives(installed, program, run):
     run("gcc", program, *flags(run, installed, "exuvia"), "-o", program.with_suffix(""))
-    assert "[libexuvia.so.0]" in run("readelf", "-d", program.with_suffix(""))
+    assert "[libexuvia.so.0.2]" in run("readelf", "-d", program.with_suffix(""))
 
 
 def test_cmake(installed, program, run):
@@ -95,11 +95,11 @@ def test_cmake(installed, program, run):
     run("cmake", "--build", program.parent / "out")
     environment = {**os.environ, "LD_LIBRARY_PATH": installed["LD_LIBRARY_PATH"]}
     for kind in ["exuvia", "static", "checked"]:
-        assert run(program.parent / "out" / f"with_{kind}", env=environment) == "0.1.0 1\n"
+        assert run(program.parent / "out" / f"with_{kind}", env=environment) == "0.2.0 1\n"
 
 
 def test_cmake_refuses_another_version(installed, program, run):
-    (program.parent / "CMakeLists.txt").write_text(CMAKE.replace("exuvia 0.1", "exuvia 0.2"))
+    (program.parent / "CMakeLists.txt").write_text(CMAKE.replace("exuvia 0.2", "exuvia 0.1"))
     with pytest.raises(AssertionError, match="compatible"):
         run("cmake", "-S", program.parent, "-B", program.parent / "out", f"-DCMAKE_PREFIX_PATH={installed['prefix']}")
 
@@ -132,7 +132,7 @@ def test_meson_subproject(source, run, tmp_path):
     built = run("ninja", "-C", tmp_path / "build", "-t", "targets", "all")
     linked = [line.split(":")[0] for line in built.splitlines() if re.search(r": \S*(LINKER|STATIC_LINKER)", line)]
     made = sorted(os.path.basename(name) for name in linked if (tmp_path / "build" / name).exists())
-    assert made == ["libexuvia.a", "libexuvia.so.0.1.0", "program"]
+    assert made == ["libexuvia.a", "libexuvia.so.0.2.0", "program"]
     assert len(list((tmp_path / "build").rglob("*.o"))) < 80
     assert run(tmp_path / "build" / "program").split()[1] == "1"
 
@@ -140,6 +140,6 @@ def test_meson_subproject(source, run, tmp_path):
 def test_installed_files(installed, run):
     prefix = installed["prefix"]
     names = {path.name for path in prefix.rglob("*") if not path.is_dir()}
-    assert names == {"exuvia.h", "libexuvia.a", "libexuvia-checked.a", "libexuvia.so", "libexuvia.so.0",
-                     "libexuvia.so.0.1.0", "exuvia.pc", "exuvia-checked.pc", "exuvia-config.cmake",
+    assert names == {"exuvia.h", "libexuvia.a", "libexuvia-checked.a", "libexuvia.so", "libexuvia.so.0.2",
+                     "libexuvia.so.0.2.0", "exuvia.pc", "exuvia-checked.pc", "exuvia-config.cmake",
                      "exuvia-config-version.cmake"}
