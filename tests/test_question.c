@@ -170,7 +170,7 @@ static void test_no_memory(void **state)
         } while (answered != EXVI_ANSWERED && nth < 1000);
         assert_true(nth > 5 && nth < 1000);
     }
-    assert_true(mappings() < before + 10); /* there were hundreds of failures */
+    assert_true(mappings() < before + 60); /* there were hundreds of failures; a sanitizer has mappings of its own */
 #endif
 }
 

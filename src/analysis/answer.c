@@ -41,7 +41,7 @@ static bool make_room(exvi_answer *answer, size_t size)
 
 void exvi_answer_raw(exvi_answer *answer, const char *text, size_t size)
 {
-    if (!make_room(answer, size))
+    if (size == 0 || !make_room(answer, size))
         return;
     memcpy(answer->text + answer->length, text, size);
     answer->length += size;
@@ -185,6 +185,7 @@ void exvi_answer_close(exvi_answer *answer)
 void exvi_answer_bytes(exvi_answer *answer, const char *key, const char *text, size_t size)
 {
     begin_item(answer, key, true);
+    text = text ? text : ""; /* of a section that is not there */
     if (answer->as_lines)
         put_text(answer, text, size, false);
     else
