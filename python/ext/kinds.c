@@ -5,6 +5,21 @@
 
 #include "platform.h"
 
+enum { DEEPEST = 64 }; /* bases that are looked at in what may be no type */
+
+/* Can the bases be followed? Those of a type that was freed, or of what only looks like one, lead anywhere. */
+static bool has_bases(const PyTypeObject *type)
+{
+    for (int depth = 0; depth < DEEPEST; depth++) {
+        if ((uintptr_t)type % sizeof(void *) != 0 || !exvi_is_readable(&type->tp_base))
+            return false;
+        type = type->tp_base;
+        if (!type)
+            return true;
+    }
+    return false;
+}
+
 /* A type is an object whose type is a subclass of `type`, has been made ready, and gives its objects a header. */
 static bool is_tracked_type(uintptr_t word)
 {
@@ -16,7 +31,8 @@ static bool is_tracked_type(uintptr_t word)
         return false;
     const unsigned long needed = Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_READY;
     return (metatype->tp_flags & Py_TPFLAGS_TYPE_SUBCLASS) != 0 && (type->tp_flags & needed) == needed &&
-           exvi_is_readable(&type->tp_traverse) && type->tp_traverse;
+           exvi_is_readable(&type->tp_traverse) && type->tp_traverse && exvi_is_readable(&type->tp_del) &&
+           exvi_is_readable(&type->tp_finalize) && has_bases(type);
 }
 
 static bool is_weakref(const PyTypeObject *type)

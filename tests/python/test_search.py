@@ -42,20 +42,33 @@ class Victim:
     pass
 victims = [Victim() for i in range(50000)]      # the last are in an arena of ours
 head = id(victims[-1]) - 16
-words = {next}, head, {count}, id(list)         # next, prev, count, type: as a tracked list has them
+words = {next}, head, {count}, {type}           # next, prev, count, type: as a tracked list has them
 forged = [bytearray(b''.join(word.to_bytes(8, 'little') for word in words) + bytes(80)) for i in range(30000)]
 """
 
 
 def test_memory_that_looks_like_an_object(python):
     """One member too many: the sum is not 0, and lists are walked."""
-    python.program(FORGED.format(next="head", count=1) + BUILD + "assert last.listed == last.examined, last\n")
+    python.program(FORGED.format(next="head", count=1, type="id(list)") + BUILD + "assert last.listed == last.examined, last\n")
 
 
 def test_memory_that_nearly_looks_like_an_object(python):
     """An array of pointers: its third word is no count; or its successor, outside the arenas, does not know it."""
-    python.program(FORGED.format(next="head", count="id(victims)") + BUILD + "assert by_pages(last), last\n")
-    python.program(FORGED.format(next="id(int)", count=1) + BUILD + "assert by_pages(last), last\n")
+    python.program(FORGED.format(next="head", count="id(victims)", type="id(list)") + BUILD + "assert by_pages(last), last\n")
+    python.program(FORGED.format(next="id(int)", count=1, type="id(list)") + BUILD + "assert by_pages(last), last\n")
+
+
+@pytest.mark.parametrize("base", ["0x3b9aca22", "0x3b9aca20", "ctypes.addressof(type_like)"])
+def test_memory_that_looks_like_a_type(python, base):
+    """One that was freed, say: its base leads anywhere, or to itself, and is not followed blindly."""
+    python.program("""
+import ctypes
+SIZE = type.__basicsize__
+type_like = ctypes.create_string_buffer(ctypes.string_at(id(list), SIZE), SIZE)
+words_of_type = ctypes.cast(type_like, ctypes.POINTER(ctypes.c_size_t))
+at = next(i for i in range(SIZE // 8) if words_of_type[i] == id(object))    # tp_base
+words_of_type[at] = """ + base + "\n" + FORGED.format(
+        next="head", count=1, type="ctypes.addressof(type_like)") + BUILD + "assert by_pages(last), last\n")
 
 
 def test_another_interpreter(python):
@@ -284,6 +297,6 @@ print(last.candidates, last.listed == last.examined)
 """
     head = "import random\n" + SEARCH
     by_pages = python.program(head + program.format(seed=seed))
-    by_lists = python.program(FORGED.format(next="head", count=1) + head + program.format(seed=seed))
+    by_lists = python.program(FORGED.format(next="head", count=1, type="id(list)") + head + program.format(seed=seed))
     assert by_pages.split()[0] == by_lists.split()[0] and int(by_pages.split()[0]) > 1000
     assert (by_pages.split()[1], by_lists.split()[1]) == ("False", "True")
