@@ -140,6 +140,6 @@ def test_meson_subproject(source, run, tmp_path):
 def test_installed_files(installed, run):
     prefix = installed["prefix"]
     names = {path.name for path in prefix.rglob("*") if not path.is_dir()}
-    assert names == {"exuvia.h", "libexuvia.a", "libexuvia-checked.a", "libexuvia.so", "libexuvia.so.0.2",
-                     "libexuvia.so.0.2.0", "exuvia.pc", "exuvia-checked.pc", "exuvia-config.cmake",
+    assert names == {"exuvia.h", "exuvia-heap", "libexuvia.a", "libexuvia-checked.a", "libexuvia.so",
+                     "libexuvia.so.0.2", "libexuvia.so.0.2.0", "exuvia.pc", "exuvia-checked.pc", "exuvia-config.cmake",
                      "exuvia-config-version.cmake"}

@@ -3,6 +3,7 @@
  * its heap and types.
  */
 #include "nodes.h"
+#include "platform.h"
 
 static void note_weak(exv_weakref *ref, void *arg)
 {
@@ -197,6 +198,24 @@ static void test_user_data(void **state)
     exv_decref(object);
 }
 
+#ifdef EXVI_CHECKED
+static void test_no_memory(void **state)
+{
+    exv_heap *heap = *state;
+    exv_gc_disable(heap);
+    node *closure = new_node(heap, &node_type, 0);
+    exv_class *cls = NULL;
+    exvi_fault_set(EXVI_FAULT_BLOCK, 1, true);
+    assert_null(exv_weakref_new_owning(closure, note_weak, closure));
+    assert_int_equal(exv_class_new_owning(heap, "Point", destroyed_instance, closure, &cls), EXV_NO_MEMORY);
+    assert_int_equal(exv_gc_add_callback_owning(heap, told, closure), EXV_NO_MEMORY);
+    exvi_fault_set(EXVI_FAULT_BLOCK, 0, false);
+    assert_null(cls);
+    assert_int_equal(exv_refcount(closure), 1);
+    exv_decref(closure);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +228,9 @@ int main(void)
         heap_test(test_collection_callbacks),
         cmocka_unit_test(test_the_end_of_the_heap),
         heap_test(test_user_data),
+#ifdef EXVI_CHECKED
+        heap_test(test_no_memory),
+#endif
     };
     return cmocka_run_group_tests_name("owning", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  */
 #include "nodes.h"
 #include "object.h"
+#include "platform.h"
 
 static exv_weak_table *new_table(exv_heap *heap)
 {
@@ -291,6 +292,42 @@ static void test_against_marking(void **state)
     exv_decref(tables[1]);
 }
 
+#ifdef EXVI_CHECKED
+/* Whatever allocation fails: nothing has changed, and the next try does it. */
+static void test_no_memory(void **state)
+{
+    exv_heap *heap = *state;
+    exv_gc_disable(heap);
+    exv_weak_table *table = new_table(heap);
+    node *keys[200], *value = new_node(heap, &node_type, 0);
+    unsigned failures = 0;
+    for (size_t i = 0; i < 200; i++) {
+        keys[i] = new_node(heap, &node_type, 0);
+        for (unsigned nth = 1;; nth++) {
+            exvi_fault_set(EXVI_FAULT_BLOCK, nth, false);
+            exv_status status = exv_weak_table_set(table, keys[i], value);
+            exvi_fault_set(EXVI_FAULT_BLOCK, 0, false);
+            if (status == EXV_OK)
+                break;
+            assert_int_equal(status, EXV_NO_MEMORY);
+            assert_non_null(strstr(exv_error_message(heap), "MemoryError"));
+            assert_int_equal(exv_weak_table_size(table), i);
+            assert_int_equal(exv_refcount(value), 1 + i);
+            assert_null(exv_weak_table_get(table, keys[i]));
+            failures++;
+        }
+        assert_int_equal(exv_weak_table_size(table), i + 1);
+    }
+    assert_true(failures > 200);
+    assert_sound(heap);
+    for (size_t i = 0; i < 200; i++)
+        exv_decref(keys[i]);
+    assert_int_equal(exv_refcount(value), 1);
+    exv_decref(value);
+    exv_decref(table);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +339,9 @@ int main(void)
         heap_test(test_a_key_that_is_to_die),
         heap_test(test_a_key_that_is_resurrected),
         heap_test(test_against_marking),
+#ifdef EXVI_CHECKED
+        heap_test(test_no_memory),
+#endif
     };
     return cmocka_run_group_tests_name("weaktable", tests, NULL, NULL);
 }
