@@ -113,6 +113,29 @@ def test_statuses_and_what_is_said(exuvia, tmp_path):
     assert "File exists" in exuvia("convert", "--to", "heapsnapshot", "-o", exuvia.later, status=2)
 
 
+def test_an_answer_that_nobody_reads_or_that_has_no_room(exuvia, python):
+    words = [python.executable, "-m", "exuvia", "census", exuvia.path]
+    environment = {**os.environ, "PYTHONPATH": python.folder}
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(words, env=environment, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(words, env=environment, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "exuvia census: cannot write the answer: No space left on device\n")
+    done = subprocess.run(words, env={**environment, "PYTHONIOENCODING": "ascii"}, stdout=subprocess.PIPE)
+    assert done.returncode == 0, "a terminal that cannot show a name"
+
+
+def test_names_do_not_steer_the_terminal(python, tmp_path):
+    heap = made_heap.Heap()
+    heap.root("modules", "m", heap.node(heap.type("\x1b[2J\x9bodd", "a")))
+    heap.write(tmp_path / "odd.exv")
+    done = python.command("-m", "exuvia", "census", str(tmp_path / "odd.exv"))
+    assert done.returncode == 0 and "a.\\x1b[2J\\x9bodd" in done.stdout and "\x1b" not in done.stdout
+
+
 def test_a_terminal_sees_progress_and_short_lists(python, tmp_path):
     heap = made_heap.Heap()
     for place in range(50):

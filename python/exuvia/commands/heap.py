@@ -16,6 +16,8 @@ from exuvia.heap.ask import FOUND, MISASKED, NOT_FOUND, ask
 
 LINES = 20           # of a list, on a terminal
 MOST_STACKS = 200_000
+# A name of the program may hold what would steer the terminal.
+_VISIBLE = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != ord("\n")}
 Options = argparse.Namespace
 
 
@@ -34,24 +36,29 @@ def _question(options: Options, name: str, path: str, **more: Any) -> tuple[int,
     return status, answer
 
 
-def _print(options: Options, answer: Any, text: Callable[[], str]) -> None:
-    print(json.dumps(answer, ensure_ascii=False, indent=2) if options.json else text())
-    sys.stdout.flush()
+def _print(options: Options, answer: Any, text: Callable[[], str]) -> int:
+    """0, or MISASKED where it cannot be written; a reader who has seen enough is none of that."""
+    words = json.dumps(answer, ensure_ascii=False, indent=2) if options.json else text().translate(_VISIBLE)
+    try:
+        sys.stdout.buffer.write(words.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the end
+        if not isinstance(error, BrokenPipeError):
+            _complain(options.command, f"cannot write the answer: {error.strerror}")
+            return MISASKED
+    return FOUND
 
 
 def _summary(options: Options) -> int:
     limit = options.limit if options.limit is not None else LINES
     status, answer = _question(options, "summary", options.file, limit=limit)
-    if status == FOUND:
-        _print(options, answer, lambda: show.summary(answer))
-    return status
+    return status or _print(options, answer, lambda: show.summary(answer))
 
 
 def _census(options: Options) -> int:
     status, answer = _question(options, "census", options.file, retained=options.retained)
-    if status == FOUND:
-        _print(options, answer, lambda: show.census(answer, options.retained))
-    return status
+    return status or _print(options, answer, lambda: show.census(answer, options.retained))
 
 
 def _why(options: Options) -> int:
@@ -61,9 +68,9 @@ def _why(options: Options) -> int:
     what = "--largest" if options.largest else options.what
     status, answer = _question(options, "why", options.file, what=what)
     if status == FOUND:
-        _print(options, answer, lambda: show.why(answer))
-    elif answer and status == NOT_FOUND:
-        _print(options, answer, lambda: show.fits(answer, what))
+        return _print(options, answer, lambda: show.why(answer))
+    if answer and status == NOT_FOUND:
+        status = max(status, _print(options, answer, lambda: show.fits(answer, what)))
     elif status == NOT_FOUND:
         _complain("why", f"nothing in {options.file} is {what}: `exuvia census {options.file}` lists the types")
     return status
@@ -71,16 +78,12 @@ def _why(options: Options) -> int:
 
 def _cycles(options: Options) -> int:
     status, answer = _question(options, "cycles", options.file)
-    if status == FOUND:
-        _print(options, answer, lambda: show.cycles(answer, whole=not sys.stdout.isatty()))
-    return status
+    return status or _print(options, answer, lambda: show.cycles(answer, whole=not sys.stdout.isatty()))
 
 
 def _diff(options: Options) -> int:
     status, answer = _question(options, "diff", options.file, other=options.later)
-    if status == FOUND:
-        _print(options, answer, lambda: show.diff(answer))
-    return status
+    return status or _print(options, answer, lambda: show.diff(answer))
 
 
 def _write(command: str, path: str, data: bytes) -> int:
