@@ -159,6 +159,12 @@ def test_a_terminal_sees_progress_and_short_lists(python, tmp_path):
     assert seen.index(b"keeps what alive") < seen.index(b"a.module.T"), "told before, and wiped out"
 
 
+def test_a_number_of_a_process_is_no_file_yet(python, tmp_path):
+    done = python.command("-m", "exuvia", "summary", "12345", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "12345: No such file or directory; it is heap files that are asked" in done.stderr
+
+
 def test_cycles_say_code_and_line(exuvia, python, tmp_path):
     told = exuvia("cycles")
     assert "4 rings of 2 objects; all together 2.2 kB, with what they hold 22.2 kB" in told

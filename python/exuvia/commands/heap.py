@@ -30,7 +30,7 @@ def _question(options: Options, name: str, path: str, **more: Any) -> tuple[int,
     more.setdefault("limit", options.limit if options.limit is not None else LINES if sys.stdout.isatty() else 0)
     status, answer = ask(name, path, tells=sys.stderr.isatty(), **more)
     if status == MISASKED:
-        known = f"; for a running process: exuvia dump {path} -o FILE, then ask FILE" \
+        known = "; it is heap files that are asked, and none is written of a running process yet" \
             if path.isdigit() and not os.path.exists(path) else ""
         _complain(options.command, answer + known)
     return status, answer
