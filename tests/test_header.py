@@ -17,7 +17,9 @@ def test_compiles(compiler, standard, source, run, tmp_path):
         pytest.skip(f"no {compiler} here")
     suffix = "cc" if "++" in standard else "c"
     program = tmp_path / f"program.{suffix}"
-    program.write_text("#include <exuvia.h>\n#include <exuvia.h>\nint main(void) { return exv_version() == 0; }\n")
+    program.write_text("#include <exuvia.h>\n#include <exuvia.h>\nstruct pair { struct pair *left; };\n"
+                       "int main(void) { struct pair pair = {0}; EXV_SET(pair.left, &pair); EXV_CLEAR(pair.left);\n"
+                       "    return exv_version() == 0; }\n")
     # C++98 has no <stdint.h> of its own standard and no long long; compilers offer both.
     extra = ["-Wno-long-long", "-Wno-c++11-extensions"] if standard == "c++98" else []
     run(compiler, f"-std={standard}", *PEDANTIC, *extra, "-I", source / "include", "-fsyntax-only", program)
