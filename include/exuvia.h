@@ -93,7 +93,8 @@ typedef struct exv_array {
 } exv_array;
 
 /** Where the references of a type's objects lie. With this in place of visit and clear the library walks and clears
- *  them itself, which is faster, and there is no function that could forget one. Zeroed parts say: none. */
+ *  them itself: there is no function that could forget one, and an object that holds nothing dies at less cost. Zeroed
+ *  parts say: none. */
 typedef struct exv_references {
     const uint32_t *fields;      /**< offsetof() each field that holds an owned reference or NULL */
     uint32_t field_count;

@@ -144,8 +144,8 @@ MUTANTS = [
            "checked:snapshot_faults"),
     # detection
     Mutant("a scan writes into no object", "collect.c",
-           "    exvi_object_visit(object, visit, arg);\n",
-           "    exvi_header_of(object)->flags |= EXVI_PROVEN;\n    exvi_object_visit(object, visit, arg);\n"
+           "    visit_references(object, visit, arg);\n",
+           "    exvi_header_of(object)->flags |= EXVI_PROVEN;\n    visit_references(object, visit, arg);\n"
            "    exvi_header_of(object)->flags &= ~(uint32_t)EXVI_PROVEN;\n", "checked:readonly"),
     Mutant("counts beyond a byte", "cycle.c",
            "    } else if (*to.byte == MANY) {\n        count_many(s, to.object, 1);\n    }", "    }",

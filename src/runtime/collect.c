@@ -56,10 +56,32 @@ static uint64_t refcount_of(void *host, void *object)
     return count >= EXVI_IMMORTAL_COUNT ? EXVI_HELD : count - s->guards;
 }
 
+static __attribute__((noinline)) void visit_fields(void *object, const exv_references *r, exv_visit_fn *visit,
+                                                   void *arg)
+{
+    for (const uint32_t *at = r->fields, *end = at + r->field_count; at < end; at++)
+        visit(*exvi_field_at(object, *at), arg);
+}
+
+/* What most objects need of exvi_object_visit(), at less cost: it is asked for each object of a search. */
+static inline void visit_references(void *object, exv_visit_fn *visit, void *arg)
+{
+    const exvi_header *header = exvi_header_of(object);
+    const exv_type *type = header->type;
+    const exv_references *r = type->references;
+    bool weak = header->flags & EXVI_WEAK;
+    if (type->visit && !weak)
+        type->visit(object, visit, arg);
+    else if (r && !weak && !(r->item_field_count | r->array_count))
+        visit_fields(object, r, visit, arg);
+    else
+        exvi_object_visit(object, visit, arg);
+}
+
 static void visit_object(void *host, void *object, exvi_phase phase, exvi_visit_fn *visit, void *arg)
 {
     (void)host, (void)phase;
-    exvi_object_visit(object, visit, arg);
+    visit_references(object, visit, arg);
 }
 
 static void *weak_target(void *host, void *object)

@@ -1,8 +1,8 @@
 /*
  * references: what a type tells of its objects' references, by functions or by where they lie.
  *
- * With exv_references the library reads and clears the fields itself, without a call of the program for each object;
- * and an object whose fields are all NULL is seen to hold nothing, so that its death can be short.
+ * With exv_references the library reads and clears the fields itself, and an object whose fields are all NULL is seen
+ * to hold nothing, so that its death can be short.
  */
 #ifndef EXVI_REFERENCES_H
 #define EXVI_REFERENCES_H
