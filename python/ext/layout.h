@@ -13,6 +13,8 @@
 #include "gclist.h"
 #include "report.h"
 
+#include <stddef.h>
+
 #if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x03100000
 #error "Exuvia is for CPython 3.11 to 3.15"
 #endif
@@ -61,6 +63,59 @@ static inline size_t exvi_layout_before(const PyTypeObject *type)
 #else
     return (type->tp_flags & (Py_TPFLAGS_MANAGED_DICT | Py_TPFLAGS_MANAGED_WEAKREF)) != 0 ? 32 : 16;
 #endif
+}
+
+/* Where the values of an instance's attributes lie, if it has no dictionary of its own for them, which else is
+ * *dict. */
+static inline PyObject *const *exvi_layout_values(PyObject *object, PyObject **dict)
+{
+    const PyTypeObject *type = Py_TYPE(object);
+    void **before = (void **)object;
+    *dict = NULL;
+    if ((type->tp_flags & Py_TPFLAGS_MANAGED_DICT) == 0) {
+        if (type->tp_dictoffset > 0)
+            *dict = *(PyObject **)((char *)object + type->tp_dictoffset);
+        return NULL;
+    }
+#if PY_VERSION_HEX < 0x030c0000
+    *dict = before[-3];
+    return before[-4];
+#elif PY_VERSION_HEX < 0x030d0000
+    uintptr_t either = (uintptr_t)before[-3];
+    if ((either & 1) != 0)
+        return (PyObject *const *)(either + 1);
+    *dict = (PyObject *)either;
+    return NULL;
+#else
+    *dict = before[-3];
+    const char *values = (const char *)object + type->tp_basicsize; /* capacity, size, embedded, valid: a byte each */
+    bool has = (type->tp_flags & Py_TPFLAGS_INLINE_VALUES) != 0 && values[3] != 0;
+    return has ? (PyObject *const *)(const void *)(values + sizeof(void *)) : NULL;
+#endif
+}
+
+/* Are the dictionary's values those in an instance, which reports them itself? */
+static inline bool exvi_layout_embedded(PyObject *dict)
+{
+#if PY_VERSION_HEX < 0x030d0000
+    (void)dict;
+    return false;
+#else
+    const char *values = (const char *)(const void *)((PyDictObject *)dict)->ma_values;
+    return values && values[2] != 0;
+#endif
+}
+
+static inline size_t exvi_layout_size_of_int(PyObject *number)
+{
+#if PY_VERSION_HEX < 0x030c0000
+    Py_ssize_t count = ((PyVarObject *)number)->ob_size;
+    size_t before = offsetof(PyLongObject, ob_digit), digits = (size_t)(count < 0 ? -count : count);
+#else
+    size_t before = offsetof(PyLongObject, long_value.ob_digit);
+    size_t digits = ((PyLongObject *)number)->long_value.lv_tag >> 3;
+#endif
+    return before + (digits == 0 ? 1 : digits) * sizeof(digit);
 }
 
 static inline bool exvi_layout_immortal(PyObject *object)

@@ -10,6 +10,7 @@
 #include "arenas.h"
 #include "callback.h"
 #include "cookie.h"
+#include "dump.h"
 #include "log.h"
 #include "free_log.h"
 #include "numbers.h"
@@ -56,6 +57,16 @@ static PyObject *core_probe(PyObject *self, PyObject *unused)
     return checks;
 }
 
+/* False: RuntimeError names the check that failed. */
+static bool is_probed(void)
+{
+    const exvi_check *failed = exvi_report_failed(&report);
+    if (!probed)
+        PyErr_Format(PyExc_RuntimeError, "check '%s' failed: %s", failed ? failed->name : "probe",
+                     failed ? failed->text : "not probed");
+    return probed;
+}
+
 static PyObject *core_install(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -67,15 +78,17 @@ static PyObject *core_install(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "no such mode, or the pause budget is not in (0, 1000000] milliseconds");
         return NULL;
     }
-    if (!probed) {
-        const exvi_check *failed = exvi_report_failed(&report);
-        PyErr_Format(PyExc_RuntimeError, "check '%s' failed: %s", failed ? failed->name : "probe",
-                     failed ? failed->text : "not probed");
+    if (!is_probed())
         return NULL;
-    }
     if (!exvi_callback_install(&layout, (exvi_mode)mode, (uint64_t)(budget_ms * 1e6)))
         return PyErr_Occurred() ? NULL : PyErr_NoMemory();
     Py_RETURN_NONE;
+}
+
+static PyObject *core_dump(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return is_probed() ? exvi_dump(&layout, args) : NULL;
 }
 
 static PyObject *core_uninstall(PyObject *self, PyObject *unused)
@@ -272,6 +285,7 @@ static PyMethodDef methods[] = {
     {"log_open", core_log_open, METH_O, NULL},
     {"log_write", core_log_write, METH_NOARGS, NULL},
     {"log_close", core_log_close, METH_NOARGS, NULL},
+    {"dump", core_dump, METH_VARARGS, NULL},
     {"heap_ask", exvi_analysis_ask, METH_VARARGS, NULL},
     {"huge_arenas", core_huge_arenas, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

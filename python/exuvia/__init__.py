@@ -5,6 +5,7 @@
 
 The search for dead cycles runs in a copy-on-write child; CPython's own collector frees what was found.
 """
+from exuvia._dump import Dump, dump
 from exuvia._install import (
     Unsupported,
     collect,
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Collection",
+    "Dump",
     "Pauses",
     "Stats",
     "Totals",
@@ -28,6 +30,7 @@ __all__ = [
     "collect",
     "collect_every",
     "collect_when_idle",
+    "dump",
     "finish_collection",
     "install",
     "is_installed",

@@ -21,11 +21,11 @@ void exvi_checksum_begin(exvi_checksum *checksum)
         }
 }
 
-uint32_t exvi_checksum_of(const exvi_checksum *checksum, const void *bytes, size_t size)
+uint32_t exvi_checksum_more(const exvi_checksum *checksum, uint32_t before, const void *bytes, size_t size)
 {
     const uint32_t (*table)[256] = checksum->table;
     const unsigned char *next = bytes;
-    uint32_t crc = 0xFFFFFFFFu;
+    uint32_t crc = before ^ 0xFFFFFFFFu;
     for (; size >= 8; size -= 8, next += 8) {
         uint64_t word;
         memcpy(&word, next, sizeof word);
@@ -37,4 +37,9 @@ uint32_t exvi_checksum_of(const exvi_checksum *checksum, const void *bytes, size
     for (; size > 0; size--, next++)
         crc = (crc >> 8) ^ table[0][(crc ^ *next) & 255];
     return crc ^ 0xFFFFFFFFu;
+}
+
+uint32_t exvi_checksum_of(const exvi_checksum *checksum, const void *bytes, size_t size)
+{
+    return exvi_checksum_more(checksum, 0, bytes, size);
 }

@@ -14,6 +14,9 @@ typedef struct exvi_checksum {
 } exvi_checksum;
 
 void exvi_checksum_begin(exvi_checksum *checksum);
+/* Of these bytes behind those whose checksum is known; 0 for none. */
+uint32_t exvi_checksum_more(const exvi_checksum *checksum, uint32_t before, const void *bytes, size_t size);
+
 uint32_t exvi_checksum_of(const exvi_checksum *checksum, const void *bytes, size_t size);
 
 #endif

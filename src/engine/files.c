@@ -85,7 +85,7 @@ const void *exvi_file_map(const char *path, size_t *size, int *why)
 
 int exvi_file_new(const char *path, int *why)
 {
-    long file = EXVI_RAW(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    long file = EXVI_RAW(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     *why = exvi_raw_failed(file) ? (int)-file : 0;
     return exvi_raw_failed(file) ? -1 : (int)file;
 }
@@ -93,6 +93,11 @@ int exvi_file_new(const char *path, int *why)
 static long write_some(int file, const void *bytes, size_t size)
 {
     return EXVI_RAW(SYS_write, file, bytes, size);
+}
+
+static long put_some(int file, uint64_t offset, const void *bytes, size_t size)
+{
+    return EXVI_RAW(SYS_pwrite64, file, bytes, size, offset);
 }
 
 bool exvi_file_remove(const char *path)
@@ -116,7 +121,7 @@ const void *exvi_file_map(const char *path, size_t *size, int *why)
 
 int exvi_file_new(const char *path, int *why)
 {
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     *why = file < 0 ? errno : 0;
     return file;
 }
@@ -124,6 +129,12 @@ int exvi_file_new(const char *path, int *why)
 static long write_some(int file, const void *bytes, size_t size)
 {
     ssize_t done = write(file, bytes, size);
+    return done < 0 ? -errno : (long)done;
+}
+
+static long put_some(int file, uint64_t offset, const void *bytes, size_t size)
+{
+    ssize_t done = pwrite(file, bytes, size, (off_t)offset);
     return done < 0 ? -errno : (long)done;
 }
 
@@ -191,6 +202,24 @@ bool exvi_file_append(int file, const void *bytes, size_t size, int *why)
             return false;
         }
         rest += done;
+        size -= (size_t)done;
+    }
+    return true;
+}
+
+bool exvi_file_put(int file, uint64_t offset, const void *bytes, size_t size, int *why)
+{
+    const char *rest = bytes;
+    while (size > 0) {
+        long done = put_some(file, offset, rest, size);
+        if (done == -EINTR)
+            continue;
+        if (done <= 0) {
+            *why = done < 0 ? (int)-done : ENOSPC;
+            return false;
+        }
+        rest += done;
+        offset += (uint64_t)done;
         size -= (size_t)done;
     }
     return true;

@@ -39,6 +39,7 @@ const void *exvi_file_map(const char *path, size_t *size, int *why);
 /* A new file of mode 0600; -1: there is one of that name, or it cannot be made, and *why is the errno. */
 int exvi_file_new(const char *path, int *why);
 bool exvi_file_append(int file, const void *bytes, size_t size, int *why); /* all of it, or false */
+bool exvi_file_put(int file, uint64_t offset, const void *bytes, size_t size, int *why); /* the same, from there on */
 bool exvi_file_remove(const char *path);
 
 /* Where a symbolic link leads, cut at `room` bytes and not ended with NUL: the size, or 0. */

@@ -1,0 +1,780 @@
+/*
+ * dump: see dump.h.
+ */
+#define PY_SSIZE_T_CLEAN
+#include "dump.h"
+
+#include "referents.h"
+
+#include "files.h"
+#include "platform.h"
+#include "snapshot.h"
+#include "walk.h"
+#include "writer.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+enum { BATCH = 256, TEXT = 400, PATIENCE = 1 << 14, LISTS = EXVI_GENERATIONS + 1, FROZEN = EXVI_GENERATIONS };
+enum { TRACKED = 4, HAS_HEADER = 8, DEAD = 16, ESTIMATE = 32, ALIVE = 64 }; /* the last one is not for the file */
+#define IMMORTAL UINT32_MAX
+#define MOST_COUNT (UINT32_MAX - 1)
+#define NO_NODE UINT32_MAX
+#define MOST_VALUE ((UINT32_C(1) << 28) - 1)
+#define WAIT_NS UINT64_C(600000000000)
+
+/* ------------------------------------------------------------------- tables */
+
+typedef struct array { /* grows; items of one size */
+    char *item;
+    size_t count, room, size;
+} array;
+
+static void *next_item(array *a)
+{
+    if (a->count == a->room) {
+        size_t room = a->room ? 2 * a->room : 4096;
+        char *larger = exvi_map_larger(a->item, a->room * a->size, room * a->size);
+        if (!larger)
+            return NULL;
+        a->item = larger;
+        a->room = room;
+    }
+    return a->item + a->count++ * a->size;
+}
+
+/* Open addressing over what an array holds: hash and number + 1. */
+typedef struct slot {
+    uint64_t hash;
+    uint32_t number;
+} slot;
+
+typedef struct table {
+    slot *slots;
+    size_t room, used;
+} table;
+
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 32;
+    x *= UINT64_C(0x9e3779b97f4a7c15);
+    return x ^ x >> 29;
+}
+
+static slot *slot_of(const table *t, uint64_t hash, size_t from)
+{
+    slot *s = &t->slots[(hash + from) & (t->room - 1)];
+    return s;
+}
+
+static bool make_room(table *t)
+{
+    if (2 * (t->used + 1) < t->room)
+        return true;
+    table larger = {.room = t->room ? 2 * t->room : 4096, .used = t->used};
+    larger.slots = exvi_map(larger.room * sizeof(slot), exvi_page_size());
+    if (!larger.slots)
+        return false;
+    for (size_t i = 0; i < t->room; i++) {
+        if (t->slots[i].number == 0)
+            continue;
+        size_t at = 0;
+        while (slot_of(&larger, t->slots[i].hash, at)->number)
+            at++;
+        *slot_of(&larger, t->slots[i].hash, at) = t->slots[i];
+    }
+    if (t->slots)
+        exvi_unmap(t->slots, t->room * sizeof(slot));
+    *t = larger;
+    return true;
+}
+
+typedef struct code {
+    uint32_t node, file, name, line;
+} code;
+
+typedef struct root {
+    uint32_t group, label, node, zero;
+} root;
+
+typedef struct type_entry {
+    PyTypeObject *type;
+    uint32_t name, module, hidden; /* strings; the last one for values whose keys are of the type */
+    bool known;              /* the size of its objects is */
+} type_entry;
+
+typedef struct file_type {
+    uint64_t address;
+    uint32_t name, module, node, flags;
+    uint64_t basic_size, item_size, zero;
+} file_type;
+
+typedef struct request { /* made by the parent */
+    const exvi_layout *layout;
+    const char *path, *info;
+    Py_ssize_t info_size;
+    bool values;
+    PyObject *modules;
+} request;
+
+typedef struct dumper {
+    const request *asked;
+    exvi_answer *answer;
+    exvi_walk walk;          /* a bit for each object */
+    exvi_walk names;         /* and for each dictionary whose keys are names of the program */
+    array found;             /* PyObject *, in the order of finding */
+    PyObject **object;       /* the same by number */
+    size_t count;
+    uint64_t edges;
+    uint8_t *flags;          /* by number; so is: */
+    uint32_t *seen;          /* counted references from other objects */
+    array text, row;         /* strings: bytes, and where each begins */
+    table strings, types;
+    array type, code, value, root;
+    exvi_writer writer;
+    bool failed;             /* no memory */
+} dumper;
+
+/* ------------------------------------------------------------------ strings */
+
+static uint32_t string_of(dumper *d, const char *text, size_t size)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+    hash = mix(hash);
+    if (!make_room(&d->strings)) {
+        d->failed = true;
+        return 0;
+    }
+    const uint64_t *row = (const uint64_t *)(void *)d->row.item;
+    slot *at;
+    for (size_t i = 0; (at = slot_of(&d->strings, hash, i))->number; i++)
+        if (at->hash == hash && row[at->number] - row[at->number - 1] == size &&
+            memcmp(d->text.item + row[at->number - 1], text, size) == 0)
+            return at->number - 1;
+    for (size_t i = 0; i < size; i++) {
+        char *to = next_item(&d->text);
+        d->failed = d->failed || !to;
+        if (to)
+            *to = text[i];
+    }
+    uint64_t *end = next_item(&d->row);
+    if (!end || d->row.count > MOST_VALUE) {
+        d->failed = true;
+        return 0;
+    }
+    *end = d->text.count;
+    *at = (slot){hash, (uint32_t)d->row.count - 1};
+    d->strings.used++;
+    return at->number - 1;
+}
+
+static uint32_t string_of_c(dumper *d, const char *text)
+{
+    size_t size = 0;
+    while (text[size] && size < TEXT)
+        size++;
+    return string_of(d, text, size);
+}
+
+static size_t put_character(char *to, uint32_t c)
+{
+    if (c < 0x80) {
+        to[0] = (char)c;
+        return 1;
+    }
+    if (c >= 0xd800 && c < 0xe000)
+        c = 0xfffd; /* half a pair */
+    size_t more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    static const unsigned char first[] = {0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = more; i > 0; i--, c >>= 6)
+        to[i] = (char)(0x80 | (c & 0x3f));
+    to[0] = (char)(first[more] | c);
+    return more + 1;
+}
+
+/* UTF-8, cut at `room`; the size. */
+static size_t text_of(PyObject *str, char *to, size_t room)
+{
+    Py_ssize_t length = PyUnicode_GET_LENGTH(str);
+    size_t size = 0;
+    for (Py_ssize_t i = 0; i < length && size + 4 <= room; i++)
+        size += put_character(to + size, PyUnicode_READ_CHAR(str, i));
+    return size;
+}
+
+static uint32_t string_of_str(dumper *d, PyObject *str)
+{
+    char text[TEXT];
+    return string_of(d, text, text_of(str, text, sizeof text));
+}
+
+/* -------------------------------------------------------------------- types */
+
+static PyObject *module_of(const PyTypeObject *type)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (type->tp_dict && PyDict_Check(type->tp_dict) && PyDict_Next(type->tp_dict, &at, &key, &value))
+        if (PyUnicode_Check(key) && PyUnicode_IS_COMPACT_ASCII(key) && PyUnicode_Check(value) &&
+            strcmp(PyUnicode_DATA(key), "__module__") == 0)
+            return value;
+    return NULL;
+}
+
+static void name_type(dumper *d, type_entry *entry)
+{
+    const PyTypeObject *type = entry->type;
+    const char *dot = NULL;
+    for (const char *at = type->tp_name; *at; at++)
+        dot = *at == '.' ? at : dot;
+    bool heap = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+    PyObject *module = heap ? module_of(type) : NULL;
+    PyObject *name = heap ? ((const PyHeapTypeObject *)type)->ht_qualname : NULL;
+    entry->module = module ? string_of_str(d, module)
+                    : dot ? string_of(d, type->tp_name, (size_t)(dot - type->tp_name)) : string_of_c(d, "builtins");
+    const char *plain = dot ? dot + 1 : type->tp_name;
+    entry->name = name && PyUnicode_Check(name) ? string_of_str(d, name) : string_of_c(d, plain);
+}
+
+static void name_hidden(dumper *d, type_entry *entry)
+{
+    const uint64_t *row = (const uint64_t *)(void *)d->row.item;
+    char text[2 * TEXT + 4];
+    size_t size = 0;
+    uint32_t parts[] = {entry->module, entry->name};
+    bool builtin = row[entry->module + 1] - row[entry->module] == 8 &&
+                   memcmp(d->text.item + row[entry->module], "builtins", 8) == 0;
+    text[size++] = '[';
+    for (int i = builtin; i < 2; i++) {
+        uint64_t length = row[parts[i] + 1] - row[parts[i]];
+        memcpy(text + size, d->text.item + row[parts[i]], length);
+        size += length;
+        text[size++] = i == 0 ? '.' : ']';
+    }
+    entry->hidden = string_of(d, text, size);
+}
+
+/* The number of a type in the file. */
+static uint32_t type_of(dumper *d, PyTypeObject *type)
+{
+    uint64_t hash = mix((uintptr_t)type);
+    if (!make_room(&d->types)) {
+        d->failed = true;
+        return 0;
+    }
+    slot *at;
+    for (size_t i = 0; (at = slot_of(&d->types, hash, i))->number; i++)
+        if (((const type_entry *)(void *)d->type.item)[at->number - 1].type == type)
+            return at->number - 1;
+    type_entry *entry = next_item(&d->type);
+    if (!entry) {
+        d->failed = true;
+        return 0;
+    }
+    *at = (slot){hash, (uint32_t)d->type.count};
+    d->types.used++;
+    type_entry named = {.type = type, .known = exvi_size_is_known(type)};
+    name_type(d, &named);
+    name_hidden(d, &named);
+    ((type_entry *)(void *)d->type.item)[d->type.count - 1] = named;
+    return (uint32_t)d->type.count - 1;
+}
+
+static const type_entry *type_at(const dumper *d, uint32_t number)
+{
+    return &((const type_entry *)(const void *)d->type.item)[number];
+}
+
+/* ----------------------------------------------------------- which there are */
+
+static void add(dumper *d, PyObject *object)
+{
+    if (exvi_walk_has(&d->walk, object))
+        return;
+    PyObject **to = exvi_walk_add(&d->walk, object) ? next_item(&d->found) : NULL;
+    if (to)
+        *to = object;
+    else
+        d->failed = true;
+}
+
+static void discover(void *arg, const exvi_referent *referent)
+{
+    dumper *d = arg;
+    add(d, referent->object);
+    if (referent->of_class)
+        return;
+    d->edges++;
+    bool names = referent->kind == EXVI_NAME_INTERNAL && referent->name && strcmp(referent->name, "__dict__") == 0;
+    if (names && PyDict_Check(referent->object) && !exvi_walk_has(&d->names, referent->object))
+        d->failed = d->failed || !exvi_walk_add(&d->names, referent->object);
+}
+
+static bool goes_on(dumper *d)
+{
+    return !d->failed && !exvi_answer_stopped(d->answer);
+}
+
+static const exvi_gc_head *list_of(const dumper *d, int list)
+{
+    return list == FROZEN ? d->asked->layout->permanent : d->asked->layout->head[list];
+}
+
+static bool add_lists(dumper *d)
+{
+    void *objects[BATCH];
+    size_t count;
+    for (int list = 0; list < LISTS; list++) {
+        exvi_gc_walk along = {.list = list_of(d, list)};
+        while ((count = exvi_gc_walk_next(&along, objects, BATCH)) > 0)
+            for (size_t i = 0; i < count; i++)
+                add(d, objects[i]);
+    }
+    return goes_on(d);
+}
+
+static bool find_objects(dumper *d)
+{
+    add(d, d->asked->modules);
+    if (!add_lists(d))
+        return false;
+    for (size_t i = 0; i < d->found.count; i++) {
+        if (i % PATIENCE == 0 && !goes_on(d))
+            return false;
+        PyObject *object = ((PyObject **)(void *)d->found.item)[i];
+        add(d, (PyObject *)Py_TYPE(object));
+        exvi_referents(object, discover, d);
+    }
+    return goes_on(d) && d->found.count < EXVI_MOST_MEMBERS;
+}
+
+/* Numbers in ascending order of addresses. */
+static void rank(dumper *d)
+{
+    exvi_address_map *map = &d->walk.map;
+    uint32_t members = 0;
+    exvi_address_map_sort(map);
+    for (size_t i = 0; i < map->count; i++) {
+        exvi_member_record *records = exvi_address_map_table(map, map->number[i]);
+        for (size_t r = 0; r < EXVI_RECORDS_IN_TABLE; r++) {
+            records[r].rank = members;
+            members += (uint32_t)__builtin_popcountll(records[r].members);
+        }
+    }
+}
+
+static uint32_t number_of(const dumper *d, const void *object)
+{
+    return exvi_walk_number(&d->walk, object);
+}
+
+static bool number_objects(dumper *d)
+{
+    d->count = d->found.count;
+    rank(d);
+    d->object = exvi_map((d->count + 1) * sizeof *d->object, exvi_page_size());
+    d->flags = exvi_map(d->count + 1, exvi_page_size());
+    d->seen = exvi_map((d->count + 1) * sizeof *d->seen, exvi_page_size());
+    if (!d->object || !d->flags || !d->seen)
+        return false;
+    for (size_t i = 0; i < d->count; i++) {
+        PyObject *object = ((PyObject **)(void *)d->found.item)[i];
+        d->object[number_of(d, object)] = object;
+    }
+    exvi_unmap(d->found.item, d->found.room * d->found.size);
+    void *objects[BATCH];
+    size_t count;
+    for (int list = 0; list < LISTS; list++) {
+        exvi_gc_walk along = {.list = list_of(d, list)};
+        while ((count = exvi_gc_walk_next(&along, objects, BATCH)) > 0)
+            for (size_t i = 0; i < count; i++)
+                d->flags[number_of(d, objects[i])] = (uint8_t)(list | TRACKED);
+    }
+    return true;
+}
+
+/* ---------------------------------------------------------------- the columns */
+
+typedef struct writing {
+    dumper *d;
+    bool names;              /* the object is a dictionary whose keys are names */
+} writing;
+
+static uint32_t label_of(dumper *d, const exvi_referent *r, bool names)
+{
+    uint32_t value = 0, kind = (uint32_t)r->kind;
+    switch (r->kind) {
+    case EXVI_NAME_INDEX:
+    case EXVI_NAME_KEY:
+        value = r->number < MOST_VALUE ? (uint32_t)r->number : MOST_VALUE;
+        break;
+    case EXVI_NAME_ATTRIBUTE:
+        value = r->name ? string_of_c(d, r->name) : PyUnicode_Check(r->key) ? string_of_str(d, r->key) : 0;
+        break;
+    case EXVI_NAME_VALUE:
+        if (names && PyUnicode_CheckExact(r->key)) {
+            value = string_of_str(d, r->key);
+        } else {
+            kind++;
+            value = type_at(d, type_of(d, Py_TYPE(r->key)))->hidden;
+        }
+        break;
+    case EXVI_NAME_INTERNAL:
+        value = string_of_c(d, r->name);
+        break;
+    default:
+        break;
+    }
+    return kind << 28 | value;
+}
+
+static void count_seen(dumper *d, uint32_t number)
+{
+    if (d->seen[number] < MOST_COUNT)
+        d->seen[number]++;
+}
+
+static void write_edge(void *arg, const exvi_referent *referent)
+{
+    const writing *w = arg;
+    dumper *d = w->d;
+    uint32_t to = number_of(d, referent->object);
+    if (referent->kind != EXVI_NAME_WEAK)
+        count_seen(d, to);
+    if (referent->of_class)
+        return;
+    exvi_writer_put(&d->writer, EXVI_COLUMN_TO, to);
+    exvi_writer_put(&d->writer, EXVI_COLUMN_LABEL, label_of(d, referent, w->names));
+    d->edges++;
+}
+
+static void note_code(dumper *d, uint32_t number, PyCodeObject *of, int line)
+{
+    code *to = next_item(&d->code);
+    if (to)
+        *to = (code){number, string_of_str(d, of->co_filename), string_of_str(d, of->co_qualname),
+                     line > 0 ? (uint32_t)line : 0};
+    else
+        d->failed = true;
+}
+
+static void note_place(dumper *d, uint32_t number, PyObject *object)
+{
+    if (PyFunction_Check(object)) {
+        PyCodeObject *of = (PyCodeObject *)((PyFunctionObject *)object)->func_code;
+        note_code(d, number, of, of->co_firstlineno);
+    } else if (PyCode_Check(object)) {
+        note_code(d, number, (PyCodeObject *)object, ((PyCodeObject *)object)->co_firstlineno);
+    } else if (PyFrame_Check(object)) {
+        note_code(d, number, PyFrame_GetCode((PyFrameObject *)object), PyFrame_GetLineNumber((PyFrameObject *)object));
+    } else if (PyTraceBack_Check(object)) {
+        const PyTracebackObject *trace = (const PyTracebackObject *)object;
+        note_code(d, number, PyFrame_GetCode(trace->tb_frame), trace->tb_lineno);
+    }
+}
+
+static void note_value(dumper *d, uint32_t number, PyObject *object)
+{
+    enum { SHORT = 80 };
+    char text[SHORT];
+    if (!PyUnicode_CheckExact(object))
+        return;
+    struct {
+        uint32_t node, string;
+    } *to = next_item(&d->value);
+    uint32_t string = string_of(d, text, text_of(object, text, sizeof text));
+    if (to)
+        to->node = number, to->string = string;
+    else
+        d->failed = true;
+}
+
+static uint32_t count_of(PyObject *object)
+{
+    Py_ssize_t count = Py_REFCNT(object);
+    return exvi_layout_immortal(object) ? IMMORTAL : (uint64_t)count < MOST_COUNT ? (uint32_t)count : MOST_COUNT;
+}
+
+static void write_object(dumper *d, uint32_t number)
+{
+    PyObject *object = d->object[number];
+    size_t size = exvi_object_size(object);
+    uint32_t type = type_of(d, Py_TYPE(object));
+    bool estimate = !type_at(d, type)->known;
+    exvi_writer_put(&d->writer, EXVI_COLUMN_ADDRESS, (uintptr_t)object);
+    exvi_writer_put(&d->writer, EXVI_COLUMN_TYPE, type);
+    exvi_writer_put(&d->writer, EXVI_COLUMN_SIZE, size < UINT32_MAX ? size : UINT32_MAX);
+    exvi_writer_put(&d->writer, EXVI_COLUMN_COUNT, count_of(object));
+    exvi_writer_put(&d->writer, EXVI_COLUMN_ROW, d->edges);
+    d->flags[number] |= (uint8_t)((PyObject_IS_GC(object) ? HAS_HEADER : 0) | (estimate ? ESTIMATE : 0));
+    writing w = {d, exvi_walk_has(&d->names, object)};
+    exvi_referents(object, write_edge, &w);
+    note_place(d, number, object);
+    if (d->asked->values)
+        note_value(d, number, object);
+}
+
+static bool write_objects(dumper *d)
+{
+    d->edges = 0;
+    for (uint32_t number = 0; number < d->count; number++) {
+        if (number % PATIENCE == 0 && !goes_on(d))
+            return false;
+        write_object(d, number);
+    }
+    exvi_writer_put(&d->writer, EXVI_COLUMN_ROW, d->edges);
+    return goes_on(d) && exvi_writer_columns_end(&d->writer, EXVI_COLUMN_ADDRESS, EXVI_COLUMN_COUNT) &&
+           exvi_writer_columns_end(&d->writer, EXVI_COLUMN_ROW, EXVI_COLUMN_LABEL);
+}
+
+/* -------------------------------------------------------------- what is alive */
+
+static bool is_held(const dumper *d, uint32_t number)
+{
+    uint32_t count = count_of(d->object[number]);
+    bool frozen = (d->flags[number] & (TRACKED | 3)) == (TRACKED | FROZEN);
+    return frozen || count == IMMORTAL || count > d->seen[number] || d->object[number] == d->asked->modules;
+}
+
+static void mark_one(dumper *d, uint32_t *stack, size_t *depth, uint32_t number)
+{
+    if (d->flags[number] & ALIVE)
+        return;
+    d->flags[number] |= ALIVE;
+    stack[(*depth)++] = number;
+}
+
+/* From what is held from outside, along what was written. */
+static bool mark(dumper *d)
+{
+    size_t size;
+    int why;
+    const char *file = exvi_file_map(d->asked->path, &size, &why);
+    uint32_t *stack = exvi_map((d->count + 1) * sizeof *stack, exvi_page_size());
+    if (!file || !stack)
+        return false;
+    const exvi_written_section *section = d->writer.section;
+    const uint64_t *row = (const uint64_t *)(const void *)(file + section[EXVI_COLUMN_ROW].offset);
+    const uint32_t *to = (const uint32_t *)(const void *)(file + section[EXVI_COLUMN_TO].offset);
+    const uint32_t *label = (const uint32_t *)(const void *)(file + section[EXVI_COLUMN_LABEL].offset);
+    for (uint32_t start = 0; start < d->count; start++) {
+        size_t depth = 0;
+        if (is_held(d, start))
+            mark_one(d, stack, &depth, start);
+        while (depth > 0) {
+            uint32_t number = stack[--depth];
+            mark_one(d, stack, &depth, number_of(d, Py_TYPE(d->object[number])));
+            for (uint64_t i = row[number]; i < row[number + 1]; i++)
+                if (label[i] >> 28 != EXVI_NAME_WEAK)
+                    mark_one(d, stack, &depth, to[i]);
+        }
+    }
+    exvi_unmap(stack, (d->count + 1) * sizeof *stack);
+    exvi_unmap((void *)(uintptr_t)file, size);
+    return true;
+}
+
+static void add_root(dumper *d, const char *group, uint32_t label, PyObject *object)
+{
+    root *to = next_item(&d->root);
+    if (to)
+        *to = (root){.group = string_of_c(d, group), .label = label, .node = number_of(d, object)};
+    else
+        d->failed = true;
+}
+
+static uint32_t string_of_number(dumper *d, uint32_t number, const char *unit)
+{
+    char text[32];
+    size_t at = sizeof text, size = strlen(unit);
+    at -= size;
+    memcpy(text + at, unit, size);
+    do
+        text[--at] = (char)('0' + number % 10);
+    while (number /= 10);
+    return string_of(d, text + at, sizeof text - at);
+}
+
+static void note_roots(dumper *d)
+{
+    PyObject *name, *module;
+    Py_ssize_t at = 0;
+    add_root(d, "interpreter", string_of_c(d, "sys.modules"), d->asked->modules);
+    while (PyDict_Next(d->asked->modules, &at, &name, &module))
+        if (PyUnicode_Check(name))
+            add_root(d, "modules", string_of_str(d, name), module);
+    for (uint32_t number = 0; number < d->count; number++) {
+        PyObject *object = d->object[number];
+        uint32_t count = count_of(object);
+        if (PyType_Check(object) && !PyObject_IS_GC(object))
+            add_root(d, "static types", type_at(d, type_of(d, (PyTypeObject *)object))->name, object);
+        else if ((d->flags[number] & TRACKED) && count != IMMORTAL && count > d->seen[number])
+            add_root(d, "held by C", string_of_number(d, count - d->seen[number], " references"), object);
+    }
+}
+
+static bool write_flags(dumper *d)
+{
+    for (uint32_t number = 0; number < d->count; number++) {
+        uint8_t flags = d->flags[number];
+        bool dead = (flags & (TRACKED | ALIVE)) == TRACKED;
+        exvi_writer_put(&d->writer, EXVI_COLUMN_FLAGS, (uint64_t)((flags & ~ALIVE) | (dead ? DEAD : 0)));
+    }
+    return exvi_writer_columns_end(&d->writer, EXVI_COLUMN_FLAGS, EXVI_COLUMN_FLAGS);
+}
+
+/* ------------------------------------------------------------------ the others */
+
+static void write_section(dumper *d, const char *name, const array *a)
+{
+    if (a->count == 0)
+        return;
+    exvi_writer_section(&d->writer, name);
+    exvi_writer_add(&d->writer, a->item, a->count * a->size);
+    exvi_writer_section_ends(&d->writer);
+}
+
+static void write_big_sizes(dumper *d)
+{
+    bool begun = false;
+    for (uint32_t number = 0; number < d->count; number++) {
+        uint64_t size = exvi_object_size(d->object[number]);
+        if (size < UINT32_MAX)
+            continue;
+        if (!begun)
+            exvi_writer_section(&d->writer, "bigsize");
+        begun = true;
+        exvi_writer_add(&d->writer, (uint64_t[]){number, size}, 16);
+    }
+    if (begun)
+        exvi_writer_section_ends(&d->writer);
+}
+
+static void write_types(dumper *d)
+{
+    exvi_writer_section(&d->writer, "types");
+    for (uint32_t i = 0; i < d->type.count; i++) {
+        const type_entry *entry = type_at(d, i);
+        const PyTypeObject *type = entry->type;
+        unsigned heap = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0, gc = (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0;
+        const file_type written = {
+            .address = (uintptr_t)type, .name = entry->name, .module = entry->module,
+            .node = exvi_walk_has(&d->walk, type) ? number_of(d, type) : NO_NODE, .flags = heap | gc << 1,
+            .basic_size = (uint64_t)type->tp_basicsize, .item_size = (uint64_t)type->tp_itemsize,
+        };
+        exvi_writer_add(&d->writer, &written, sizeof written);
+    }
+    exvi_writer_section_ends(&d->writer);
+}
+
+static bool write_rest(dumper *d)
+{
+    write_big_sizes(d);
+    write_types(d);
+    write_section(d, "roots", &d->root);
+    write_section(d, "code", &d->code);
+    write_section(d, "values", &d->value);
+    write_section(d, "stroff", &d->row);
+    write_section(d, "strbyte", &d->text);
+    exvi_writer_section(&d->writer, "info");
+    exvi_writer_add(&d->writer, d->asked->info, (size_t)d->asked->info_size);
+    exvi_writer_section_ends(&d->writer);
+    return !d->failed && exvi_writer_end(&d->writer);
+}
+
+/* ---------------------------------------------------------------------- the job */
+
+static bool begin(dumper *d)
+{
+    d->found.size = sizeof(PyObject *);
+    d->text.size = 1;
+    d->row.size = sizeof(uint64_t);
+    d->type.size = sizeof(type_entry);
+    d->code.size = sizeof(code);
+    d->value.size = 2 * sizeof(uint32_t);
+    d->root.size = sizeof(root);
+    uint64_t *first = exvi_walk_begin(&d->walk) && exvi_walk_begin(&d->names) ? next_item(&d->row) : NULL;
+    if (!first)
+        return false;
+    *first = 0;
+    (void)string_of(d, "", 0);
+    return !d->failed;
+}
+
+static bool write_file(dumper *d, int file)
+{
+    return exvi_writer_begin(&d->writer, file, d->count, d->edges) && write_objects(d) && mark(d) && write_flags(d) &&
+           (note_roots(d), write_rest(d));
+}
+
+static exvi_search_end write_dump(exvi_answer *answer, void *arg)
+{
+    static dumper d; /* of the child */
+    d.asked = arg;
+    d.answer = answer;
+    uint64_t words[4] = {0};
+    int why = 0;
+    if (begin(&d) && find_objects(&d) && number_objects(&d)) {
+        int file = exvi_file_new(d.asked->path, &why);
+        if (file >= 0 && !write_file(&d, file))
+            why = d.writer.why ? d.writer.why : ENOMEM;
+        words[1] = d.count;
+        words[2] = d.edges;
+        words[3] = d.writer.end;
+    } else {
+        why = ENOMEM;
+    }
+    words[0] = (uint64_t)why;
+    if (exvi_answer_stopped(answer))
+        return EXVI_SEARCH_STOPPED;
+    return exvi_answer_put(answer, words, 4) ? EXVI_SEARCH_DONE : EXVI_SEARCH_MEMORY;
+}
+
+static exvi_flight wait_for(exvi_snapshot *snapshot)
+{
+    exvi_flight flight;
+    Py_BEGIN_ALLOW_THREADS
+    flight = exvi_snapshot_wait(snapshot, UINT64_MAX);
+    Py_END_ALLOW_THREADS
+    return flight;
+}
+
+PyObject *exvi_dump(const exvi_layout *layout, PyObject *args)
+{
+    PyObject *path;
+    const char *info;
+    int values;
+    request asked = {.layout = layout, .modules = PyImport_GetModuleDict()};
+    if (!PyArg_ParseTuple(args, "O&y#p", PyUnicode_FSConverter, &path, &info, &asked.info_size, &values))
+        return NULL;
+    asked.path = PyBytes_AS_STRING(path);
+    asked.info = info;
+    asked.values = values != 0;
+    exvi_snapshot snapshot = {0};
+    exv_status status = exvi_snapshot_start(&snapshot, write_dump, &asked, 4, WAIT_NS);
+    if (status != EXV_OK) {
+        Py_DECREF(path);
+        return PyErr_Format(PyExc_RuntimeError, "no snapshot of the process can be taken: %s",
+                            exv_reason_name(snapshot.reason));
+    }
+    uint64_t stopped_ns = snapshot.clone_ns;
+    exvi_flight flight = wait_for(&snapshot);
+    PyObject *result = NULL;
+    if (flight != EXVI_FLIGHT_ANSWERED) {
+        PyErr_Format(PyExc_RuntimeError, "the dump was not finished: %s", exv_reason_name(snapshot.reason));
+    } else {
+        const uint64_t *word = snapshot.answer->word;
+        if (word[0]) {
+            errno = (int)word[0];
+            PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, path);
+        } else {
+            result = Py_BuildValue("(KKKK)", word[1], word[2], word[3], stopped_ns);
+        }
+    }
+    exvi_snapshot_end(&snapshot);
+    Py_DECREF(path);
+    return result;
+}

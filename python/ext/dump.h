@@ -1,0 +1,18 @@
+/*
+ * dump: all objects of the process in a heap file, written in a snapshot child (docs/heap-file.md).
+ *
+ * The child finds the objects twice: once to know which there are, following references from the collector's lists, and
+ * once in the order of memory, to write them down. It takes no lock, runs no Python code and allocates nothing for each
+ * object but room in tables. A dump takes some 20 bytes of memory for each object, beside the pages that are copied.
+ */
+#ifndef EXVI_DUMP_H
+#define EXVI_DUMP_H
+
+#include "layout.h"
+
+/* (path, info, values) -> (objects, references, bytes of the file, nanoseconds the program stood still). The file must
+ * not be there yet; `info` is its section of that name, as bytes. OSError with the child's errno, MemoryError, or
+ * RuntimeError: no child can be had. Waits without the GIL. */
+PyObject *exvi_dump(const exvi_layout *layout, PyObject *args);
+
+#endif

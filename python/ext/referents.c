@@ -1,0 +1,309 @@
+/*
+ * referents: see referents.h.
+ */
+#include "referents.h"
+
+#include <string.h>
+#include <structmember.h>
+
+enum { MOST = 512, OBJECT = 6, OBJECT_EX = 16 }; /* types of members that are references */
+
+/* As in CPython's pycore_dict.h, the same from 3.11 to 3.15 where there is a GIL. */
+typedef struct dict_keys {
+    Py_ssize_t count;
+    uint8_t log2_size, log2_index_bytes, kind, unused;
+    uint32_t version;
+    Py_ssize_t usable, entries;
+    char indices[];
+} dict_keys;
+enum { GENERAL_KEYS };
+
+typedef struct collected {
+    PyObject *child[MOST];
+    exvi_referent *named;    /* MOST of them */
+    size_t count;
+    exvi_referent_fn *each;
+    void *arg;
+} collected;
+
+static void tell(exvi_referent_fn *each, void *arg, PyObject *object, const char *name)
+{
+    if (object)
+        each(arg, &(exvi_referent){.object = object, .kind = name ? EXVI_NAME_INTERNAL : EXVI_NAME_NONE, .name = name});
+}
+
+/* ------------------------------------------------- types with loops of their own */
+
+static void of_items(PyObject *const *item, Py_ssize_t count, exvi_referent_fn *each, void *arg)
+{
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (item[i])
+            each(arg, &(exvi_referent){.object = item[i], .kind = EXVI_NAME_INDEX, .number = (size_t)i});
+}
+
+static void of_dict(PyObject *dict, exvi_referent_fn *each, void *arg)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    bool embedded = exvi_layout_embedded(dict);
+    for (size_t i = 0; PyDict_Next(dict, &at, &key, &value); i++) {
+        each(arg, &(exvi_referent){.object = key, .kind = EXVI_NAME_KEY, .number = i});
+        if (!embedded)
+            each(arg, &(exvi_referent){.object = value, .kind = EXVI_NAME_VALUE, .key = key});
+    }
+}
+
+static void of_code(const PyCodeObject *code, exvi_referent_fn *each, void *arg)
+{
+    tell(each, arg, code->co_consts, "co_consts");
+    tell(each, arg, code->co_names, "co_names");
+    tell(each, arg, code->co_exceptiontable, "co_exceptiontable");
+    tell(each, arg, code->co_localsplusnames, "co_localsplusnames");
+    tell(each, arg, code->co_localspluskinds, "co_localspluskinds");
+    tell(each, arg, code->co_filename, "co_filename");
+    tell(each, arg, code->co_name, "co_name");
+    tell(each, arg, code->co_qualname, "co_qualname");
+    tell(each, arg, code->co_linetable, "co_linetable");
+}
+
+static void of_static_type(const PyTypeObject *type, exvi_referent_fn *each, void *arg)
+{
+    tell(each, arg, type->tp_dict, "__dict__");
+    tell(each, arg, type->tp_mro, "__mro__");
+    tell(each, arg, type->tp_bases, "__bases__");
+    tell(each, arg, (PyObject *)type->tp_base, "__base__");
+}
+
+/* ------------------------------------------------------------------ by traversal */
+
+static int collect(PyObject *child, void *arg)
+{
+    collected *c = arg;
+    if (c->count < MOST)
+        c->child[c->count++] = child;
+    else
+        c->each(c->arg, &(exvi_referent){.object = child});
+    return 0;
+}
+
+/* The first that has no name yet and is this object. */
+static exvi_referent *find(collected *c, const PyObject *object)
+{
+    for (size_t i = 0; object && i < c->count; i++)
+        if (c->child[i] == object && !c->named[i].object)
+            return &c->named[i];
+    return NULL;
+}
+
+static void name_it(collected *c, PyObject *object, exvi_referent referent)
+{
+    exvi_referent *found = find(c, object);
+    if (!found)
+        return;
+    *found = referent;
+    found->object = object;
+}
+
+static void name_within(collected *c, PyObject *object, const char *name)
+{
+    name_it(c, object, (exvi_referent){.kind = EXVI_NAME_INTERNAL, .name = name});
+}
+
+static void name_members(collected *c, PyObject *object)
+{
+    for (PyTypeObject *type = Py_TYPE(object); type; type = type->tp_base)
+        for (PyMemberDef *member = type->tp_members; member && member->name; member++)
+            if (member->type == OBJECT || member->type == OBJECT_EX)
+                name_it(c, *(PyObject **)((char *)object + member->offset),
+                        (exvi_referent){.kind = EXVI_NAME_ATTRIBUTE, .name = member->name});
+}
+
+/* Values of attributes lie in the order of the keys that all instances of the class share. */
+static void name_attributes(collected *c, PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject *dict;
+    PyObject *const *value = exvi_layout_values(object, &dict);
+    name_within(c, dict, "__dict__");
+    if (!value || (type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0)
+        return;
+    const dict_keys *keys = (const dict_keys *)(const void *)((PyHeapTypeObject *)type)->ht_cached_keys;
+    if (!keys || keys->kind == GENERAL_KEYS)
+        return;
+    PyObject *const *entry = (PyObject *const *)(const void *)(keys->indices + ((size_t)1 << keys->log2_index_bytes));
+    for (Py_ssize_t i = 0; i < keys->entries; i++)
+        name_it(c, value[i], (exvi_referent){.kind = EXVI_NAME_ATTRIBUTE, .key = entry[2 * i]});
+}
+
+static void name_special(collected *c, PyObject *object)
+{
+    if (PyModule_Check(object))
+        name_within(c, PyModule_GetDict(object), "__dict__");
+    else if (PyFunction_Check(object))
+        name_within(c, ((PyFunctionObject *)object)->func_code, "__code__");
+    else if (PyCell_Check(object))
+        name_within(c, ((PyCellObject *)object)->ob_ref, "cell_contents");
+    if (!PyType_Check(object))
+        return;
+    PyTypeObject *type = (PyTypeObject *)object;
+    name_within(c, type->tp_dict, "__dict__");
+    name_within(c, type->tp_mro, "__mro__");
+    name_within(c, type->tp_bases, "__bases__");
+    name_within(c, (PyObject *)type->tp_base, "__base__");
+}
+
+static void of_others(PyObject *object, exvi_referent_fn *each, void *arg)
+{
+    exvi_referent named[MOST];
+    collected c = {.named = named, .each = each, .arg = arg};
+    PyTypeObject *type = Py_TYPE(object);
+    if (!PyObject_IS_GC(object) || !type->tp_traverse)
+        return;
+    type->tp_traverse(object, collect, &c);
+    for (size_t i = 0; i < c.count; i++)
+        named[i] = (exvi_referent){0};
+    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0)
+        name_it(&c, (PyObject *)type, (exvi_referent){.of_class = true});
+    name_special(&c, object);
+    name_attributes(&c, object);
+    name_members(&c, object);
+    for (size_t i = 0; i < c.count; i++) {
+        named[i].object = c.child[i];
+        each(arg, &named[i]);
+    }
+}
+
+void exvi_referents(PyObject *object, exvi_referent_fn *each, void *arg)
+{
+    if (PyDict_CheckExact(object))
+        of_dict(object, each, arg);
+    else if (PyList_CheckExact(object))
+        of_items(((PyListObject *)object)->ob_item, Py_SIZE(object), each, arg);
+    else if (PyTuple_CheckExact(object))
+        of_items(((PyTupleObject *)object)->ob_item, Py_SIZE(object), each, arg);
+    else if (PyCode_Check(object))
+        of_code((PyCodeObject *)object, each, arg);
+    else if (PyType_Check(object) && !PyObject_IS_GC(object))
+        of_static_type((PyTypeObject *)object, each, arg);
+    else
+        of_others(object, each, arg);
+    if (PyWeakref_Check(object) && ((PyWeakReference *)object)->wr_object != Py_None)
+        each(arg, &(exvi_referent){.object = ((PyWeakReference *)object)->wr_object, .kind = EXVI_NAME_WEAK});
+}
+
+/* ------------------------------------------------------------------------- sizes */
+
+static size_t size_of_keys(const dict_keys *keys)
+{
+    size_t entry = (keys->kind == GENERAL_KEYS ? 3 : 2) * sizeof(void *);
+    return sizeof *keys + ((size_t)1 << keys->log2_index_bytes) + ((size_t)2 << keys->log2_size) / 3 * entry;
+}
+
+static size_t size_of_dict(const PyDictObject *dict)
+{
+    const dict_keys *keys = (const dict_keys *)(const void *)dict->ma_keys;
+    size_t size = (size_t)Py_TYPE(dict)->tp_basicsize;
+    if (dict->ma_values) /* the keys are others' too */
+        size += (size_t)(keys->usable + keys->entries) * sizeof(void *);
+    return keys->count == 1 ? size + size_of_keys(keys) : size;
+}
+
+static size_t size_of_str(PyObject *text)
+{
+    size_t length = (size_t)PyUnicode_GET_LENGTH(text), kind = PyUnicode_KIND(text);
+    bool subclass = !PyUnicode_CheckExact(text);
+    size_t head = PyUnicode_IS_COMPACT_ASCII(text) ? sizeof(PyASCIIObject)
+                  : PyUnicode_IS_COMPACT(text) ? sizeof(PyCompactUnicodeObject) : sizeof(PyUnicodeObject);
+    const PyCompactUnicodeObject *compact = (const PyCompactUnicodeObject *)text;
+    bool has_utf8 = !PyUnicode_IS_COMPACT_ASCII(text) && compact->utf8 &&
+                    (const void *)compact->utf8 != PyUnicode_DATA(text);
+    size_t more = subclass ? (size_t)Py_TYPE(text)->tp_basicsize - sizeof(PyUnicodeObject) : 0;
+    return head + (length + 1) * kind + (has_utf8 ? (size_t)compact->utf8_length + 1 : 0) + more;
+}
+
+static size_t size_of_type(const PyTypeObject *type)
+{
+    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0)
+        return sizeof *type;
+    const dict_keys *keys = (const dict_keys *)(const void *)((const PyHeapTypeObject *)type)->ht_cached_keys;
+    return sizeof(PyHeapTypeObject) + (keys ? size_of_keys(keys) : 0);
+}
+
+static size_t size_of_set(const PySetObject *set)
+{
+    size_t table = set->table == set->smalltable ? 0 : (size_t)set->mask + 1;
+    return (size_t)Py_TYPE(set)->tp_basicsize + table * sizeof(setentry);
+}
+
+static size_t plain_size(PyObject *object)
+{
+    const PyTypeObject *type = Py_TYPE(object);
+    bool has_items = type->tp_itemsize > 0 && !PyGen_CheckExact(object) && !PyCoro_CheckExact(object) &&
+                     !PyAsyncGen_CheckExact(object); /* whose frames do not say how long they are */
+    Py_ssize_t items = has_items ? ((PyVarObject *)object)->ob_size : 0;
+    return (size_t)type->tp_basicsize + (size_t)(items < 0 ? -items : items) * (size_t)type->tp_itemsize;
+}
+
+static size_t size_alone(PyObject *object)
+{
+    if (PyLong_Check(object))
+        return exvi_layout_size_of_int(object);
+    if (PyUnicode_Check(object))
+        return size_of_str(object);
+    if (PyDict_Check(object))
+        return size_of_dict((PyDictObject *)object);
+    if (PyList_Check(object))
+        return plain_size(object) + (size_t)((PyListObject *)object)->allocated * sizeof(PyObject *);
+    if (PyAnySet_Check(object))
+        return size_of_set((PySetObject *)object);
+    if (PyType_Check(object))
+        return size_of_type((PyTypeObject *)object);
+    if (PyByteArray_Check(object))
+        return plain_size(object) + (size_t)((PyByteArrayObject *)object)->ob_alloc;
+    return plain_size(object);
+}
+
+size_t exvi_object_size(PyObject *object)
+{
+    size_t before = PyObject_IS_GC(object) ? exvi_layout_before(Py_TYPE(object)) : 0;
+    return size_alone(object) + before;
+}
+
+/* Types with a size of which nothing else is known than what is above. */
+static bool is_one_of_ours(const PyTypeObject *type)
+{
+    const PyTypeObject *const ours[] = {
+        &PyBaseObject_Type, &PyLong_Type, &PyBool_Type, &PyUnicode_Type, &PyDict_Type, &PyList_Type, &PySet_Type,
+        &PyFrozenSet_Type, &PyType_Type, &PyByteArray_Type, &PyTuple_Type, &PyFloat_Type, &PyComplex_Type,
+        &PyBytes_Type, &PyFunction_Type, &PyCFunction_Type, &PyCell_Type, &PyMethod_Type, &PyModule_Type, &PyProperty_Type,
+        &PySlice_Type, &_PyWeakref_RefType,
+    };
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        if (type == ours[i])
+            return true;
+    return false;
+}
+
+static bool has_own_size(const PyTypeObject *type)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    if (!type->tp_dict || !PyDict_Check(type->tp_dict))
+        return true; /* it may */
+    while (PyDict_Next(type->tp_dict, &at, &key, &value))
+        if (PyUnicode_Check(key) && PyUnicode_IS_COMPACT_ASCII(key) && PyUnicode_GET_LENGTH(key) == 10 &&
+            strcmp(PyUnicode_DATA(key), "__sizeof__") == 0)
+            return true;
+    return false;
+}
+
+/* It is one of those, or made from one by classes that do not say otherwise. */
+bool exvi_size_is_known(const PyTypeObject *type)
+{
+    while (type && !is_one_of_ours(type)) {
+        if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0 || has_own_size(type))
+            return false;
+        type = type->tp_base;
+    }
+    return type != NULL;
+}

@@ -1,0 +1,39 @@
+/*
+ * referents: what an object of CPython's refers to, and how the reference is called.
+ *
+ * References are what tp_traverse reports, so that each that is counted is told once; and what it does not report: keys
+ * of dictionaries, what code objects and static types hold, and where a weak reference leads. Names are looked for
+ * beside that, in what the type says of its members and in the keys that its instances share: a reference that no name
+ * is found for is told without one.
+ *
+ * Nothing is allocated, no lock taken and no Python code run: it is for a snapshot child.
+ */
+#ifndef EXVI_REFERENTS_H
+#define EXVI_REFERENTS_H
+
+#include "layout.h"
+
+typedef enum exvi_name_kind { /* as in the heap file, where the value is a name or a number */
+    EXVI_NAME_NONE, EXVI_NAME_INDEX, EXVI_NAME_ATTRIBUTE, EXVI_NAME_KEY, EXVI_NAME_VALUE, EXVI_NAME_INTERNAL = 6,
+    EXVI_NAME_WEAK = 8
+} exvi_name_kind;
+
+typedef struct exvi_referent {
+    PyObject *object;
+    exvi_name_kind kind;
+    size_t number;           /* INDEX and KEY */
+    PyObject *key;           /* VALUE: the key; ATTRIBUTE: a string, or NULL where `name` is there */
+    const char *name;        /* ATTRIBUTE, INTERNAL */
+    bool of_class;           /* the object's own type, which is no reference of the heap file */
+} exvi_referent;
+
+typedef void exvi_referent_fn(void *arg, const exvi_referent *referent);
+
+void exvi_referents(PyObject *object, exvi_referent_fn *each, void *arg);
+
+/* Bytes of all blocks that go with it, as sys.getsizeof() says. For objects of a type that exvi_size_is_known() is not
+ * true of it is an estimate. */
+size_t exvi_object_size(PyObject *object);
+bool exvi_size_is_known(const PyTypeObject *type);
+
+#endif

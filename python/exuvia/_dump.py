@@ -1,0 +1,79 @@
+"""A heap file of this process, written beside it: exuvia.dump()."""
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+
+from exuvia import _install
+from exuvia._host import core as _core
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple, Union
+
+    class Dump(NamedTuple):
+        """What was written. Sizes in bytes."""
+        path: str
+        objects: int
+        references: int
+        bytes: int
+        stopped_ns: int
+else:
+    import collections
+
+    Dump = collections.namedtuple("Dump", "path objects references bytes stopped_ns")
+
+
+def _memory() -> dict[str, int]:
+    """As far as the system tells; bytes."""
+    found = {}
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            for line in file:
+                key = {"VmRSS:": "resident", "VmPTE:": "page_tables"}.get(line.partition("\t")[0])
+                if key:
+                    found[key] = int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return found
+
+
+def _info() -> bytes:
+    """Not the arguments: they may be secrets, and of `-c` they are the program."""
+    return json.dumps({
+        "format": 1, "pid": os.getpid(), "interpreter": f"CPython {platform.python_version()}",
+        "command": f"{sys.executable} {sys.argv[0] if sys.argv else ''}", "time": time.time(), "memory": _memory(),
+        "complete": True,
+    }).encode()
+
+
+def dump(path: Union[str, os.PathLike[str]], *, values: bool = False) -> Dump:
+    """Write a heap file of this process, mode 0600: every object, what refers to what, and where the roots are.
+
+    The program stops for one clone of the process; a child writes, and the caller waits without the GIL. `values`: also
+    the first characters of strings; otherwise a file holds no values but names of attributes, modules and classes.
+
+    Raises FileExistsError: nothing is overwritten; OSError: what the system says of the file; Unsupported: a check of
+    this interpreter failed, or no child can be had. A file that is not whole is taken away again.
+    """
+    for name, ok, text in _install.checks():
+        if not ok:
+            raise _install.Unsupported(name, text)
+    target = os.path.abspath(os.fspath(path))
+    if os.path.lexists(target):
+        raise FileExistsError(17, "it is there already, and nothing is overwritten", target)
+    part = f"{target}.{os.getpid()}.part"
+    try:
+        written = _core.dump(part, _info(), values)
+        os.link(part, target, follow_symlinks=False)
+    except RuntimeError as error:
+        raise _install.Unsupported("dump", str(error)) from None
+    finally:
+        try:
+            os.unlink(part)
+        except OSError:
+            pass
+    return Dump(target, *written)

@@ -1,0 +1,194 @@
+"""exuvia.dump(): the file says of the process's objects what Python says of them, and nothing that it should not."""
+READ = r"""
+import struct, zlib
+
+def read(path):
+    data = open(path, 'rb').read()
+    magic, version, flags, nodes, edges, table, count, crc = struct.unpack_from('<8sIIQQQII', data)
+    assert (magic, version, flags) == (b'EXVHEAP\n', 1, 0)
+    sections = {}
+    for i in range(count):
+        name, offset, size, crc, zero = struct.unpack_from('<8sQQII', data, table + 32 * i)
+        part = data[offset:offset + size]
+        assert zlib.crc32(part) == crc and offset % 8 == 0
+        sections[name.rstrip(b'\0').decode()] = part
+    return nodes, edges, sections
+
+class File:
+    def __init__(self, path):
+        self.nodes, self.edges, part = read(path)
+        column = lambda name, form: memoryview(part[name]).cast(form)
+        self.address, self.row = column('naddr', 'Q'), column('erow', 'Q')
+        self.size, self.flags, self.count = column('nsize', 'I'), part['nflag'], column('nref', 'I')
+        self.to, self.label = column('edst', 'I'), column('elabel', 'I')
+        ends = column('stroff', 'Q')
+        self.text = [part['strbyte'][ends[i]:ends[i + 1]].decode() for i in range(len(ends) - 1)]
+        self.number = {address: number for number, address in enumerate(self.address)}
+        self.parts = part
+
+    def of(self, thing):
+        return self.number[id(thing)]
+
+    def edges_of(self, thing):
+        n = self.of(thing)
+        return [(self.address[self.to[i]], self.label[i] >> 28, self.label[i] & (1 << 28) - 1)
+                for i in range(self.row[n], self.row[n + 1])]
+
+    def names_of(self, thing):
+        return {address: self.text[value] for address, kind, value in self.edges_of(thing) if kind in (2, 4, 5, 6)}
+"""
+
+
+def dumped(python, tmp_path, code, **options):
+    return python.program(READ + f"path = {str(tmp_path / 'it.exv')!r}\n" + code, **options)
+
+
+def test_every_object_with_its_size(python, tmp_path):
+    dumped(python, tmp_path, """
+import collections
+class D(dict): pass
+class Own(list):
+    def __sizeof__(self): return 12345
+class Slots:
+    __slots__ = 'a', 'b'
+keep = [1, 0, -5, 10**50, True, 1.5, 2j, 'abc', '\\xe9', '\\u20ac' * 3, b'xx', bytearray(b'yyy'), [], [1, 2], (), (1, 2), {},
+        {'a': 1}, {1: 2}, dict.fromkeys(range(100)), set(), set(range(1000)), frozenset([1]), Node(), Slots(), D(a=1),
+        None, slice(1, 2), lambda: 0, len, Node, Slots, gc, Own(), collections.deque([1]), object(), Exception('x')]
+node = Node(); node.first = keep; keep.append(node)
+other = Node(); other.__dict__['second'] = 1; keep.append(other)
+written = exuvia.dump(path)
+file = File(path)
+assert (written.objects, written.references) == (file.nodes, file.edges) and written.bytes == os.path.getsize(path)
+assert list(file.address) == sorted(set(file.address))
+known = 0
+for thing in keep:
+    n = file.of(thing)
+    assert file.size[n] == sys.getsizeof(thing) or file.flags[n] & 32, (thing, file.size[n], sys.getsizeof(thing))
+    known += not file.flags[n] & 32
+    assert bool(file.flags[n] & 4) == gc.is_tracked(thing), thing
+assert known > len(keep) - 8, known
+assert file.flags[file.of(keep[-5])] & 32, 'a type with a __sizeof__ of its own: an estimate'
+""".replace("keep[-5]", "next(thing for thing in keep if type(thing) is Own)"))
+
+
+def test_references_and_their_names(python, tmp_path):
+    dumped(python, tmp_path, """
+class Slots:
+    __slots__ = 'left', 'right'
+node, plain, slots, inner = Node(), Node(), Slots(), [object()]
+node.first, node.second = inner, slots
+plain.__dict__['third'] = inner
+slots.left = node
+data = {'secret-key': inner, 7: slots}
+pair = (node, node)
+keep = [node, plain, slots, data, pair]
+exuvia.dump(path)
+file = File(path)
+for thing in keep:
+    ours = sorted(address for address, kind, value in file.edges_of(thing) if kind != 8)
+    theirs = sorted(id(other) for other in gc.get_referents(thing) if other is not type(thing))
+    if thing is data:  # of a dictionary with strings alone for keys they are not reported
+        theirs = sorted(theirs + [id(key) for key in data if id(key) not in theirs])
+    assert ours == theirs, thing
+assert file.names_of(node) == {id(inner): 'first', id(slots): 'second'}, file.names_of(node)
+assert file.names_of(slots) == {id(node): 'left'}
+assert {**file.names_of(plain), **file.names_of(plain.__dict__)}[id(inner)] == 'third'
+assert file.names_of(data) == {id(inner): '[str]', id(slots): '[int]'}
+assert [value for address, kind, value in file.edges_of(pair)] == [0, 1]
+assert file.names_of(sys.modules['__main__'].__dict__)[id(inner)] == 'inner'
+referent = weakref.ref(node)
+assert b'secret-key' not in open(path, 'rb').read()
+os.unlink(path)
+exuvia.dump(path, values=True)
+assert b'secret-key' in open(path, 'rb').read()
+assert [kind for address, kind, value in File(path).edges_of(referent)] == [8]
+""")
+
+
+def test_what_is_dead(python, tmp_path):
+    """As a collection then finds it; nothing is collected by the dump."""
+    dumped(python, tmp_path, """
+gc.disable()
+alive = [Node() for i in range(100)]
+for node in alive: node.me = node
+references = make_cycles(300)
+exuvia.dump(path)
+assert dead(references) == 0
+file = File(path)
+found = {file.address[n] for n in range(file.nodes) if file.flags[n] & 16}
+assert not found & {id(node) for node in alive}
+assert all(id(reference()) in found for reference in references)
+gc.set_debug(gc.DEBUG_SAVEALL)
+gc.collect()
+extra = found - {id(thing) for thing in gc.garbage}
+assert not extra, [(type(thing), str(thing)[:80]) for thing in gc.get_objects() if id(thing) in extra]
+""")
+
+
+def test_the_file_and_its_place(python, tmp_path):
+    dumped(python, tmp_path, """
+import errno, stat
+os.umask(0)
+exuvia.dump(path)
+assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+before = open(path, 'rb').read()
+def refused(error, name):
+    try:
+        exuvia.dump(name)
+    except error as caught:
+        return caught
+    raise AssertionError(name)
+refused(FileExistsError, path)
+assert open(path, 'rb').read() == before
+os.symlink(path + '.elsewhere', path + '.link')
+refused(FileExistsError, path + '.link')
+caught = refused(FileNotFoundError, os.path.dirname(path) + '/no/such/folder.exv')
+assert caught.errno == errno.ENOENT
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+caught = refused(OSError, path + '.large')
+assert sorted(os.listdir(os.path.dirname(path))) == ['it.exv', 'it.exv.link'], os.listdir(os.path.dirname(path))
+""")
+
+
+def test_in_the_midst_of_things(python, tmp_path):
+    """With a search in flight, from other threads while others work, in a forked process, without an installation."""
+    dumped(python, tmp_path, """
+import threading
+gc.collect()
+keep = [[i, (i, [i])] for i in range(50_000)]
+exuvia.start_collection()
+def work(number):
+    for i in range(3):
+        exuvia.dump(f'{path}.{number}.{i}')
+        assert read(f'{path}.{number}.{i}')[0] > 100_000
+threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+for thread in threads: thread.start()
+while any(thread.is_alive() for thread in threads):
+    make_cycles(100)
+for thread in threads: thread.join()
+pid = os.fork()
+if pid == 0:
+    work('child')
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+exuvia.uninstall()
+exuvia.dump(path)
+assert children() == []
+""")
+
+
+def test_asked_by_the_commands(python, tmp_path):
+    path = tmp_path / "it.exv"
+    python.program(f"""
+class Session:
+    pass
+cache = {{'kept': [Session() for i in range(50)]}}
+exuvia.dump({str(path)!r})
+""")
+    done = python.command("-m", "exuvia", "why", str(path), "Session")
+    assert done.returncode == 0, done.stderr
+    assert "Session: 50 objects" in done.stdout and "['cache']" in done.stdout and "kept" not in done.stdout
+    done = python.command("-m", "exuvia", "summary", str(path))
+    assert done.returncode == 0 and "live objects" in done.stdout, done.stderr
