@@ -4,6 +4,7 @@
 #define PY_SSIZE_T_CLEAN
 #include "dump.h"
 
+#include "names.h"
 #include "referents.h"
 
 #include "files.h"
@@ -16,79 +17,12 @@
 #include <limits.h>
 #include <string.h>
 
-enum { BATCH = 256, TEXT = 400, PATIENCE = 1 << 14, LISTS = EXVI_GENERATIONS + 1, FROZEN = EXVI_GENERATIONS };
+enum { BATCH = 256, PATIENCE = 1 << 14, LISTS = EXVI_GENERATIONS + 1, FROZEN = EXVI_GENERATIONS };
 enum { TRACKED = 4, HAS_HEADER = 8, DEAD = 16, ESTIMATE = 32, ALIVE = 64 }; /* the last one is not for the file */
 #define IMMORTAL UINT32_MAX
 #define MOST_COUNT (UINT32_MAX - 1)
 #define NO_NODE UINT32_MAX
-#define MOST_VALUE ((UINT32_C(1) << 28) - 1)
 #define WAIT_NS UINT64_C(600000000000)
-
-/* ------------------------------------------------------------------- tables */
-
-typedef struct array { /* grows; items of one size */
-    char *item;
-    size_t count, room, size;
-} array;
-
-static void *next_item(array *a)
-{
-    if (a->count == a->room) {
-        size_t room = a->room ? 2 * a->room : 4096;
-        char *larger = exvi_map_larger(a->item, a->room * a->size, room * a->size);
-        if (!larger)
-            return NULL;
-        a->item = larger;
-        a->room = room;
-    }
-    return a->item + a->count++ * a->size;
-}
-
-/* Open addressing over what an array holds: hash and number + 1. */
-typedef struct slot {
-    uint64_t hash;
-    uint32_t number;
-} slot;
-
-typedef struct table {
-    slot *slots;
-    size_t room, used;
-} table;
-
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 32;
-    x *= UINT64_C(0x9e3779b97f4a7c15);
-    return x ^ x >> 29;
-}
-
-static slot *slot_of(const table *t, uint64_t hash, size_t from)
-{
-    slot *s = &t->slots[(hash + from) & (t->room - 1)];
-    return s;
-}
-
-static bool make_room(table *t)
-{
-    if (2 * (t->used + 1) < t->room)
-        return true;
-    table larger = {.room = t->room ? 2 * t->room : 4096, .used = t->used};
-    larger.slots = exvi_map(larger.room * sizeof(slot), exvi_page_size());
-    if (!larger.slots)
-        return false;
-    for (size_t i = 0; i < t->room; i++) {
-        if (t->slots[i].number == 0)
-            continue;
-        size_t at = 0;
-        while (slot_of(&larger, t->slots[i].hash, at)->number)
-            at++;
-        *slot_of(&larger, t->slots[i].hash, at) = t->slots[i];
-    }
-    if (t->slots)
-        exvi_unmap(t->slots, t->room * sizeof(slot));
-    *t = larger;
-    return true;
-}
 
 typedef struct code {
     uint32_t node, file, name, line;
@@ -97,12 +31,6 @@ typedef struct code {
 typedef struct root {
     uint32_t group, label, node, zero;
 } root;
-
-typedef struct type_entry {
-    PyTypeObject *type;
-    uint32_t name, module, hidden; /* strings; the last one for values whose keys are of the type */
-    bool known;              /* the size of its objects is */
-} type_entry;
 
 typedef struct file_type {
     uint64_t address;
@@ -122,171 +50,18 @@ typedef struct dumper {
     const request *asked;
     exvi_answer *answer;
     exvi_walk walk;          /* a bit for each object */
-    exvi_walk names;         /* and for each dictionary whose keys are names of the program */
-    array found;             /* PyObject *, in the order of finding */
+    exvi_walk shown;         /* and for each dictionary whose keys are names of the program */
+    exvi_array found;            /* PyObject *, in the order of finding */
     PyObject **object;       /* the same by number */
     size_t count;
     uint64_t edges;
     uint8_t *flags;          /* by number; so is: */
     uint32_t *seen;          /* counted references from other objects */
-    array text, row;         /* strings: bytes, and where each begins */
-    table strings, types;
-    array type, code, value, root;
+    exvi_names strings;      /* and types */
+    exvi_array code, value, root;
     exvi_writer writer;
     bool failed;             /* no memory */
 } dumper;
-
-/* ------------------------------------------------------------------ strings */
-
-static uint32_t string_of(dumper *d, const char *text, size_t size)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
-    hash = mix(hash);
-    if (!make_room(&d->strings)) {
-        d->failed = true;
-        return 0;
-    }
-    const uint64_t *row = (const uint64_t *)(void *)d->row.item;
-    slot *at;
-    for (size_t i = 0; (at = slot_of(&d->strings, hash, i))->number; i++)
-        if (at->hash == hash && row[at->number] - row[at->number - 1] == size &&
-            memcmp(d->text.item + row[at->number - 1], text, size) == 0)
-            return at->number - 1;
-    for (size_t i = 0; i < size; i++) {
-        char *to = next_item(&d->text);
-        d->failed = d->failed || !to;
-        if (to)
-            *to = text[i];
-    }
-    uint64_t *end = next_item(&d->row);
-    if (!end || d->row.count > MOST_VALUE) {
-        d->failed = true;
-        return 0;
-    }
-    *end = d->text.count;
-    *at = (slot){hash, (uint32_t)d->row.count - 1};
-    d->strings.used++;
-    return at->number - 1;
-}
-
-static uint32_t string_of_c(dumper *d, const char *text)
-{
-    size_t size = 0;
-    while (text[size] && size < TEXT)
-        size++;
-    return string_of(d, text, size);
-}
-
-static size_t put_character(char *to, uint32_t c)
-{
-    if (c < 0x80) {
-        to[0] = (char)c;
-        return 1;
-    }
-    if (c >= 0xd800 && c < 0xe000)
-        c = 0xfffd; /* half a pair */
-    size_t more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    static const unsigned char first[] = {0, 0xc0, 0xe0, 0xf0};
-    for (size_t i = more; i > 0; i--, c >>= 6)
-        to[i] = (char)(0x80 | (c & 0x3f));
-    to[0] = (char)(first[more] | c);
-    return more + 1;
-}
-
-/* UTF-8, cut at `room`; the size. */
-static size_t text_of(PyObject *str, char *to, size_t room)
-{
-    Py_ssize_t length = PyUnicode_GET_LENGTH(str);
-    size_t size = 0;
-    for (Py_ssize_t i = 0; i < length && size + 4 <= room; i++)
-        size += put_character(to + size, PyUnicode_READ_CHAR(str, i));
-    return size;
-}
-
-static uint32_t string_of_str(dumper *d, PyObject *str)
-{
-    char text[TEXT];
-    return string_of(d, text, text_of(str, text, sizeof text));
-}
-
-/* -------------------------------------------------------------------- types */
-
-static PyObject *module_of(const PyTypeObject *type)
-{
-    PyObject *key, *value;
-    Py_ssize_t at = 0;
-    while (type->tp_dict && PyDict_Check(type->tp_dict) && PyDict_Next(type->tp_dict, &at, &key, &value))
-        if (PyUnicode_Check(key) && PyUnicode_IS_COMPACT_ASCII(key) && PyUnicode_Check(value) &&
-            strcmp(PyUnicode_DATA(key), "__module__") == 0)
-            return value;
-    return NULL;
-}
-
-static void name_type(dumper *d, type_entry *entry)
-{
-    const PyTypeObject *type = entry->type;
-    const char *dot = NULL;
-    for (const char *at = type->tp_name; *at; at++)
-        dot = *at == '.' ? at : dot;
-    bool heap = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
-    PyObject *module = heap ? module_of(type) : NULL;
-    PyObject *name = heap ? ((const PyHeapTypeObject *)type)->ht_qualname : NULL;
-    entry->module = module ? string_of_str(d, module)
-                    : dot ? string_of(d, type->tp_name, (size_t)(dot - type->tp_name)) : string_of_c(d, "builtins");
-    const char *plain = dot ? dot + 1 : type->tp_name;
-    entry->name = name && PyUnicode_Check(name) ? string_of_str(d, name) : string_of_c(d, plain);
-}
-
-static void name_hidden(dumper *d, type_entry *entry)
-{
-    const uint64_t *row = (const uint64_t *)(void *)d->row.item;
-    char text[2 * TEXT + 4];
-    size_t size = 0;
-    uint32_t parts[] = {entry->module, entry->name};
-    bool builtin = row[entry->module + 1] - row[entry->module] == 8 &&
-                   memcmp(d->text.item + row[entry->module], "builtins", 8) == 0;
-    text[size++] = '[';
-    for (int i = builtin; i < 2; i++) {
-        uint64_t length = row[parts[i] + 1] - row[parts[i]];
-        memcpy(text + size, d->text.item + row[parts[i]], length);
-        size += length;
-        text[size++] = i == 0 ? '.' : ']';
-    }
-    entry->hidden = string_of(d, text, size);
-}
-
-/* The number of a type in the file. */
-static uint32_t type_of(dumper *d, PyTypeObject *type)
-{
-    uint64_t hash = mix((uintptr_t)type);
-    if (!make_room(&d->types)) {
-        d->failed = true;
-        return 0;
-    }
-    slot *at;
-    for (size_t i = 0; (at = slot_of(&d->types, hash, i))->number; i++)
-        if (((const type_entry *)(void *)d->type.item)[at->number - 1].type == type)
-            return at->number - 1;
-    type_entry *entry = next_item(&d->type);
-    if (!entry) {
-        d->failed = true;
-        return 0;
-    }
-    *at = (slot){hash, (uint32_t)d->type.count};
-    d->types.used++;
-    type_entry named = {.type = type, .known = exvi_size_is_known(type)};
-    name_type(d, &named);
-    name_hidden(d, &named);
-    ((type_entry *)(void *)d->type.item)[d->type.count - 1] = named;
-    return (uint32_t)d->type.count - 1;
-}
-
-static const type_entry *type_at(const dumper *d, uint32_t number)
-{
-    return &((const type_entry *)(const void *)d->type.item)[number];
-}
 
 /* ----------------------------------------------------------- which there are */
 
@@ -294,7 +69,7 @@ static void add(dumper *d, PyObject *object)
 {
     if (exvi_walk_has(&d->walk, object))
         return;
-    PyObject **to = exvi_walk_add(&d->walk, object) ? next_item(&d->found) : NULL;
+    PyObject **to = exvi_walk_add(&d->walk, object) ? exvi_array_next(&d->found) : NULL;
     if (to)
         *to = object;
     else
@@ -309,13 +84,13 @@ static void discover(void *arg, const exvi_referent *referent)
         return;
     d->edges++;
     bool names = referent->kind == EXVI_NAME_INTERNAL && referent->name && strcmp(referent->name, "__dict__") == 0;
-    if (names && PyDict_Check(referent->object) && !exvi_walk_has(&d->names, referent->object))
-        d->failed = d->failed || !exvi_walk_add(&d->names, referent->object);
+    if (names && PyDict_Check(referent->object) && !exvi_walk_has(&d->shown, referent->object))
+        d->failed = d->failed || !exvi_walk_add(&d->shown, referent->object);
 }
 
 static bool goes_on(dumper *d)
 {
-    return !d->failed && !exvi_answer_stopped(d->answer);
+    return !d->failed && !d->strings.failed && !exvi_answer_stopped(d->answer);
 }
 
 static const exvi_gc_head *list_of(const dumper *d, int list)
@@ -409,21 +184,22 @@ static uint32_t label_of(dumper *d, const exvi_referent *r, bool names)
     switch (r->kind) {
     case EXVI_NAME_INDEX:
     case EXVI_NAME_KEY:
-        value = r->number < MOST_VALUE ? (uint32_t)r->number : MOST_VALUE;
+        value = r->number < EXVI_NAMES_MOST ? (uint32_t)r->number : EXVI_NAMES_MOST;
         break;
     case EXVI_NAME_ATTRIBUTE:
-        value = r->name ? string_of_c(d, r->name) : PyUnicode_Check(r->key) ? string_of_str(d, r->key) : 0;
+        value = r->name ? exvi_name_c(&d->strings, r->name)
+                : PyUnicode_Check(r->key) ? exvi_name_str(&d->strings, r->key) : 0;
         break;
     case EXVI_NAME_VALUE:
         if (names && PyUnicode_CheckExact(r->key)) {
-            value = string_of_str(d, r->key);
+            value = exvi_name_str(&d->strings, r->key);
         } else {
             kind++;
-            value = type_at(d, type_of(d, Py_TYPE(r->key)))->hidden;
+            value = exvi_type_at(&d->strings, exvi_type_number(&d->strings, Py_TYPE(r->key)))->hidden;
         }
         break;
     case EXVI_NAME_INTERNAL:
-        value = string_of_c(d, r->name);
+        value = exvi_name_c(&d->strings, r->name);
         break;
     default:
         break;
@@ -453,9 +229,9 @@ static void write_edge(void *arg, const exvi_referent *referent)
 
 static void note_code(dumper *d, uint32_t number, PyCodeObject *of, int line)
 {
-    code *to = next_item(&d->code);
+    code *to = exvi_array_next(&d->code);
     if (to)
-        *to = (code){number, string_of_str(d, of->co_filename), string_of_str(d, of->co_qualname),
+        *to = (code){number, exvi_name_str(&d->strings, of->co_filename), exvi_name_str(&d->strings, of->co_qualname),
                      line > 0 ? (uint32_t)line : 0};
     else
         d->failed = true;
@@ -484,8 +260,8 @@ static void note_value(dumper *d, uint32_t number, PyObject *object)
         return;
     struct {
         uint32_t node, string;
-    } *to = next_item(&d->value);
-    uint32_t string = string_of(d, text, text_of(object, text, sizeof text));
+    } *to = exvi_array_next(&d->value);
+    uint32_t string = exvi_name(&d->strings, text, exvi_text_of(object, text, sizeof text));
     if (to)
         to->node = number, to->string = string;
     else
@@ -502,15 +278,15 @@ static void write_object(dumper *d, uint32_t number)
 {
     PyObject *object = d->object[number];
     size_t size = exvi_object_size(object);
-    uint32_t type = type_of(d, Py_TYPE(object));
-    bool estimate = !type_at(d, type)->known;
+    uint32_t type = exvi_type_number(&d->strings, Py_TYPE(object));
+    bool estimate = !exvi_type_at(&d->strings, type)->known;
     exvi_writer_put(&d->writer, EXVI_COLUMN_ADDRESS, (uintptr_t)object);
     exvi_writer_put(&d->writer, EXVI_COLUMN_TYPE, type);
     exvi_writer_put(&d->writer, EXVI_COLUMN_SIZE, size < UINT32_MAX ? size : UINT32_MAX);
     exvi_writer_put(&d->writer, EXVI_COLUMN_COUNT, count_of(object));
     exvi_writer_put(&d->writer, EXVI_COLUMN_ROW, d->edges);
     d->flags[number] |= (uint8_t)((PyObject_IS_GC(object) ? HAS_HEADER : 0) | (estimate ? ESTIMATE : 0));
-    writing w = {d, exvi_walk_has(&d->names, object)};
+    writing w = {d, exvi_walk_has(&d->shown, object)};
     exvi_referents(object, write_edge, &w);
     note_place(d, number, object);
     if (d->asked->values)
@@ -579,9 +355,9 @@ static bool mark(dumper *d)
 
 static void add_root(dumper *d, const char *group, uint32_t label, PyObject *object)
 {
-    root *to = next_item(&d->root);
+    root *to = exvi_array_next(&d->root);
     if (to)
-        *to = (root){.group = string_of_c(d, group), .label = label, .node = number_of(d, object)};
+        *to = (root){.group = exvi_name_c(&d->strings, group), .label = label, .node = number_of(d, object)};
     else
         d->failed = true;
 }
@@ -595,22 +371,27 @@ static uint32_t string_of_number(dumper *d, uint32_t number, const char *unit)
     do
         text[--at] = (char)('0' + number % 10);
     while (number /= 10);
-    return string_of(d, text + at, sizeof text - at);
+    return exvi_name(&d->strings, text + at, sizeof text - at);
+}
+
+static uint32_t name_of_type(dumper *d, PyTypeObject *type)
+{
+    return exvi_type_at(&d->strings, exvi_type_number(&d->strings, type))->name;
 }
 
 static void note_roots(dumper *d)
 {
     PyObject *name, *module;
     Py_ssize_t at = 0;
-    add_root(d, "interpreter", string_of_c(d, "sys.modules"), d->asked->modules);
+    add_root(d, "interpreter", exvi_name_c(&d->strings, "sys.modules"), d->asked->modules);
     while (PyDict_Next(d->asked->modules, &at, &name, &module))
         if (PyUnicode_Check(name))
-            add_root(d, "modules", string_of_str(d, name), module);
+            add_root(d, "modules", exvi_name_str(&d->strings, name), module);
     for (uint32_t number = 0; number < d->count; number++) {
         PyObject *object = d->object[number];
         uint32_t count = count_of(object);
         if (PyType_Check(object) && !PyObject_IS_GC(object))
-            add_root(d, "static types", type_at(d, type_of(d, (PyTypeObject *)object))->name, object);
+            add_root(d, "static types", name_of_type(d, (PyTypeObject *)object), object);
         else if ((d->flags[number] & TRACKED) && count != IMMORTAL && count > d->seen[number])
             add_root(d, "held by C", string_of_number(d, count - d->seen[number], " references"), object);
     }
@@ -628,7 +409,7 @@ static bool write_flags(dumper *d)
 
 /* ------------------------------------------------------------------ the others */
 
-static void write_section(dumper *d, const char *name, const array *a)
+static void write_section(dumper *d, const char *name, const exvi_array *a)
 {
     if (a->count == 0)
         return;
@@ -656,8 +437,8 @@ static void write_big_sizes(dumper *d)
 static void write_types(dumper *d)
 {
     exvi_writer_section(&d->writer, "types");
-    for (uint32_t i = 0; i < d->type.count; i++) {
-        const type_entry *entry = type_at(d, i);
+    for (uint32_t i = 0; i < d->strings.type.count; i++) {
+        const exvi_named_type *entry = exvi_type_at(&d->strings, i);
         const PyTypeObject *type = entry->type;
         unsigned heap = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0, gc = (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0;
         const file_type written = {
@@ -677,12 +458,12 @@ static bool write_rest(dumper *d)
     write_section(d, "roots", &d->root);
     write_section(d, "code", &d->code);
     write_section(d, "values", &d->value);
-    write_section(d, "stroff", &d->row);
-    write_section(d, "strbyte", &d->text);
+    write_section(d, "stroff", &d->strings.row);
+    write_section(d, "strbyte", &d->strings.text);
     exvi_writer_section(&d->writer, "info");
     exvi_writer_add(&d->writer, d->asked->info, (size_t)d->asked->info_size);
     exvi_writer_section_ends(&d->writer);
-    return !d->failed && exvi_writer_end(&d->writer);
+    return !d->failed && !d->strings.failed && exvi_writer_end(&d->writer);
 }
 
 /* ---------------------------------------------------------------------- the job */
@@ -690,18 +471,10 @@ static bool write_rest(dumper *d)
 static bool begin(dumper *d)
 {
     d->found.size = sizeof(PyObject *);
-    d->text.size = 1;
-    d->row.size = sizeof(uint64_t);
-    d->type.size = sizeof(type_entry);
     d->code.size = sizeof(code);
     d->value.size = 2 * sizeof(uint32_t);
     d->root.size = sizeof(root);
-    uint64_t *first = exvi_walk_begin(&d->walk) && exvi_walk_begin(&d->names) ? next_item(&d->row) : NULL;
-    if (!first)
-        return false;
-    *first = 0;
-    (void)string_of(d, "", 0);
-    return !d->failed;
+    return exvi_walk_begin(&d->walk) && exvi_walk_begin(&d->shown) && exvi_names_begin(&d->strings);
 }
 
 static bool write_file(dumper *d, int file)

@@ -8,7 +8,7 @@
 
 enum { MOST = 512, OBJECT = 6, OBJECT_EX = 16 }; /* types of members that are references */
 
-/* As in CPython's pycore_dict.h, the same from 3.11 to 3.15 where there is a GIL. */
+/* CPython's _dictkeysobject, the same from 3.11 to 3.15 where there is a GIL. */
 typedef struct dict_keys {
     Py_ssize_t count;
     uint8_t log2_size, log2_index_bytes, kind, unused;
@@ -275,8 +275,8 @@ static bool is_one_of_ours(const PyTypeObject *type)
     const PyTypeObject *const ours[] = {
         &PyBaseObject_Type, &PyLong_Type, &PyBool_Type, &PyUnicode_Type, &PyDict_Type, &PyList_Type, &PySet_Type,
         &PyFrozenSet_Type, &PyType_Type, &PyByteArray_Type, &PyTuple_Type, &PyFloat_Type, &PyComplex_Type,
-        &PyBytes_Type, &PyFunction_Type, &PyCFunction_Type, &PyCell_Type, &PyMethod_Type, &PyModule_Type, &PyProperty_Type,
-        &PySlice_Type, &_PyWeakref_RefType,
+        &PyBytes_Type, &PyFunction_Type, &PyCFunction_Type, &PyCell_Type, &PyMethod_Type, &PyModule_Type,
+        &PyProperty_Type, &PySlice_Type, &_PyWeakref_RefType,
     };
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (type == ours[i])

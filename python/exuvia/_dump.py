@@ -1,10 +1,7 @@
 """A heap file of this process, written beside it: exuvia.dump()."""
 from __future__ import annotations
 
-import json
 import os
-import platform
-import sys
 import time
 
 from exuvia import _install
@@ -12,19 +9,24 @@ from exuvia._host import core as _core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NamedTuple, Union
+    import dataclasses
+    from typing import Union
 
-    class Dump(NamedTuple):
-        """What was written. Sizes in bytes."""
-        path: str
-        objects: int
-        references: int
-        bytes: int
-        stopped_ns: int
+    frozen = dataclasses.dataclass(frozen=True)
 else:
-    import collections
+    from exuvia._frozen import dataclass as frozen
 
-    Dump = collections.namedtuple("Dump", "path objects references bytes stopped_ns")
+
+@frozen
+class Dump:
+    """A heap file that was written."""
+    path: str
+    objects: int
+    references: int
+    bytes: int
+    """Of the file."""
+    stopped_ns: int
+    """The clone; the program stood still."""
 
 
 def _memory() -> dict[str, int]:
@@ -43,6 +45,10 @@ def _memory() -> dict[str, int]:
 
 def _info() -> bytes:
     """Not the arguments: they may be secrets, and of `-c` they are the program."""
+    import json
+    import platform
+    import sys
+
     return json.dumps({
         "format": 1, "pid": os.getpid(), "interpreter": f"CPython {platform.python_version()}",
         "command": f"{sys.executable} {sys.argv[0] if sys.argv else ''}", "time": time.time(), "memory": _memory(),

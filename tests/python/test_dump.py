@@ -121,7 +121,8 @@ assert all(id(reference()) in found for reference in references)
 gc.set_debug(gc.DEBUG_SAVEALL)
 gc.collect()
 extra = found - {id(thing) for thing in gc.garbage}
-assert not extra, [(type(thing), str(thing)[:80]) for thing in gc.get_objects() if id(thing) in extra]
+others = [thing for thing in gc.get_objects() if id(thing) in extra and type(thing) is not tuple]
+assert not others, others    # tuples of code objects, which have no header: they die with the functions
 """)
 
 
