@@ -215,6 +215,8 @@ MUTANTS = [
     # the extension: an address of an answer
     Mutant("a candidate's block was not freed", "ext/reclaim.c", "exvi_free_log_is_freed((const void *)block) || ", "",
            "ext:test_traps.py::test_an_address_that_was_freed_and_used_again"),
+    Mutant("the bases of what looks like a type can be followed", "ext/kinds.c", " && has_bases(type);", ";",
+           "ext:test_search.py"),
     Mutant("a block begins before what precedes its object", "ext/reclaim.c",
            "(word & EXVI_WORD_PREHEADER) != 0 ? 32 : 16", "16",
            "ext:test_traps.py::test_an_address_that_was_freed_and_used_again"),

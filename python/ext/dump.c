@@ -65,11 +65,21 @@ typedef struct dumper {
 
 /* ----------------------------------------------------------- which there are */
 
+/* A bit for it in the map; false: no memory, or no address. Not exvi_walk_add(), which is for objects with a header:
+ * static ones may lie at any multiple of 8, and yet no two begin within 16 bytes. */
+static bool put_in(exvi_walk *walk, const void *object)
+{
+    exvi_member_record *records = exvi_walk_records(walk, (uintptr_t)object);
+    if (records)
+        records[exvi_record_of((uintptr_t)object)].members |= exvi_member_bit((uintptr_t)object);
+    return records != NULL;
+}
+
 static void add(dumper *d, PyObject *object)
 {
     if (exvi_walk_has(&d->walk, object))
         return;
-    PyObject **to = exvi_walk_add(&d->walk, object) ? exvi_array_next(&d->found) : NULL;
+    PyObject **to = put_in(&d->walk, object) ? exvi_array_next(&d->found) : NULL;
     if (to)
         *to = object;
     else
@@ -85,7 +95,7 @@ static void discover(void *arg, const exvi_referent *referent)
     d->edges++;
     bool names = referent->kind == EXVI_NAME_INTERNAL && referent->name && strcmp(referent->name, "__dict__") == 0;
     if (names && PyDict_Check(referent->object) && !exvi_walk_has(&d->shown, referent->object))
-        d->failed = d->failed || !exvi_walk_add(&d->shown, referent->object);
+        d->failed = d->failed || !put_in(&d->shown, referent->object);
 }
 
 static bool goes_on(dumper *d)

@@ -14,10 +14,11 @@ def _parser() -> argparse.ArgumentParser:
                                                  "heap.",
                                      epilog="exuvia run --help, exuvia bench pause --help and so on: their options")
     parser.add_argument("--version", action="version", version=f"exuvia {exuvia.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="run a program as python does")
     for command in (doctor, enable, bench, heap):
         command.add(commands)
+    parser.set_defaults(do=lambda options: parser.error("no command: give one of " + ", ".join(commands.choices)))
     return parser
 
 
