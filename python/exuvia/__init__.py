@@ -18,7 +18,7 @@ from exuvia._install import (
 from exuvia._stats import Collection, Pauses, Stats, Totals, stats
 from exuvia._timer import collect_every, collect_when_idle
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Collection",
