@@ -117,7 +117,7 @@ MUTANTS = [
     Mutant("a candidate is an object", "background.c", "page->kind == EXVI_OBJECT && ", "", "checked:background_graphs"),
     Mutant("a candidate is tracked", "background.c",
            "(header->flags & (EXVI_TRACKED | EXVI_FROZEN)) == EXVI_TRACKED", "!(header->flags & EXVI_FROZEN)",
-           "checked:background_graphs"),
+           "checked:background"),
     Mutant("a candidate is not frozen", "background.c",
            "(header->flags & (EXVI_TRACKED | EXVI_FROZEN)) == EXVI_TRACKED", "header->flags & EXVI_TRACKED",
            "checked:background_graphs checked:background"),

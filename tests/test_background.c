@@ -339,6 +339,31 @@ static void test_revived_through_a_weak_reference(void **state)
     events[0] = '\0';
 }
 
+/* The program has them out of the collector's sight, dead or not. */
+static void test_untracked_meanwhile(void **state)
+{
+    exv_heap *heap = *state;
+    node *ring = new_ring(heap, &node_type, 3, 0);
+    exv_weakref *ref = exv_weakref_new(ring, NULL, NULL);
+    exv_decref(ring);
+    start(heap);
+    land(heap);
+    ring = exv_weakref_incref(ref);
+    node *each = ring;
+    for (int i = 0; i < 3; i++, each = each->ref[0])
+        exv_untrack(each);
+    exv_decref(ring);
+    assert_int_equal(finish(heap), 0);
+    assert_int_equal(reasons(heap, EXV_REASON_STALE_CANDIDATE), 3);
+    each = ring = exv_weakref_incref(ref);
+    assert_non_null(ring);
+    for (int i = 0; i < 3; i++, each = each->ref[0])
+        exv_track(each);
+    exv_decref(ring);
+    exv_decref(ref);
+    assert_int_equal(exv_collect(heap, 2), 3);
+}
+
 static void test_freed_and_used_again(void **state)
 {
     exv_heap *heap = *state;
@@ -598,6 +623,7 @@ int main(void)
         heap_test(test_disabled_in_flight),
         heap_test(test_goes_on_by_itself),
         heap_test(test_revived_through_a_weak_reference),
+        heap_test(test_untracked_meanwhile),
         heap_test(test_freed_and_used_again),
         heap_test(test_frozen_meanwhile),
         heap_test(test_finalizers_and_resurrection),
