@@ -94,7 +94,7 @@ static inline PyObject *const *exvi_layout_values(PyObject *object, PyObject **d
 #endif
 }
 
-/* Are the dictionary's values those in an instance, which reports them itself? */
+/* Do the dictionary's values lie in an instance? */
 static inline bool exvi_layout_embedded(PyObject *dict)
 {
 #if PY_VERSION_HEX < 0x030d0000

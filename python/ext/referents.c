@@ -41,14 +41,32 @@ static void of_items(PyObject *const *item, Py_ssize_t count, exvi_referent_fn *
             each(arg, &(exvi_referent){.object = item[i], .kind = EXVI_NAME_INDEX, .number = (size_t)i});
 }
 
+static int find_any(PyObject *child, void *arg)
+{
+    (void)child;
+    *(bool *)arg = true;
+    return 0;
+}
+
+/* Values that lie in an instance are reported by it or by its dictionary: which of them does differs from one version
+ * of 3.13 to the next. */
+static bool reports_values(PyObject *dict)
+{
+    bool any = false;
+    if (!exvi_layout_embedded(dict))
+        return true;
+    Py_TYPE(dict)->tp_traverse(dict, find_any, &any);
+    return any;
+}
+
 static void of_dict(PyObject *dict, exvi_referent_fn *each, void *arg)
 {
     PyObject *key, *value;
     Py_ssize_t at = 0;
-    bool embedded = exvi_layout_embedded(dict);
+    bool reports = reports_values(dict);
     for (size_t i = 0; PyDict_Next(dict, &at, &key, &value); i++) {
         each(arg, &(exvi_referent){.object = key, .kind = EXVI_NAME_KEY, .number = i});
-        if (!embedded)
+        if (reports)
             each(arg, &(exvi_referent){.object = value, .kind = EXVI_NAME_VALUE, .key = key});
     }
 }
@@ -274,7 +292,7 @@ static bool is_one_of_ours(const PyTypeObject *type)
 {
     const PyTypeObject *const ours[] = {
         &PyBaseObject_Type, &PyLong_Type, &PyBool_Type, &PyUnicode_Type, &PyDict_Type, &PyList_Type, &PySet_Type,
-        &PyFrozenSet_Type, &PyType_Type, &PyByteArray_Type, &PyTuple_Type, &PyFloat_Type, &PyComplex_Type,
+        &PyFrozenSet_Type, &PyType_Type, &PyTuple_Type, &PyFloat_Type, &PyComplex_Type,
         &PyBytes_Type, &PyFunction_Type, &PyCFunction_Type, &PyCell_Type, &PyMethod_Type, &PyModule_Type,
         &PyProperty_Type, &PySlice_Type, &_PyWeakref_RefType,
     };

@@ -97,8 +97,8 @@ def seccomp(root: str = "") -> Fact:
         return Fact("seccomp", UNKNOWN, "/proc/self/status does not say")
     if mode == "0":
         return Fact("seccomp", True, "no filter")
-    return Fact("seccomp", False, "a filter is on: if it refuses clone(), CPython collects in place; if it kills for that, it ends "
-                "the program")
+    return Fact("seccomp", False, "a filter is on: if it refuses clone(), CPython collects in place; if it kills for "
+                                  "that, it ends the program")
 
 
 def overcommit(root: str = "") -> Fact:
