@@ -93,6 +93,12 @@ def test_every_source_is_built():
     assert sorted((path.parent.name, path.stem) for path in SOURCES if path.suffix == ".c") == sorted(listed)
 
 
+def test_the_whole_package_is_installed():
+    told = re.findall(r"'(exuvia/[\w/]+\.pyi?)'", (SOURCE / "python/meson.build").read_text())
+    there = [path for path in (SOURCE / "python/exuvia").rglob("*.py*") if path.suffix in (".py", ".pyi")]
+    assert sorted(told) == sorted(str(path.relative_to(SOURCE / "python")) for path in there)
+
+
 def test_every_test_under_cpython_is_run():
     told = re.search(r"^long = (.*?)^foreach", (SOURCE / "tests/meson.build").read_text(), re.DOTALL | re.MULTILINE)
     names = re.findall(r"'(\w+)'", told.group(1))
