@@ -3,6 +3,7 @@
  * tests order.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,6 +27,7 @@
 #include "child.h"
 #include "files.h"
 #include "platform.h"
+#include "raw.h"
 
 #define MIB ((size_t)1 << 20)
 #define SECOND 1000000000u
@@ -231,6 +233,45 @@ static void test_thread_ids(void **state)
     }
 }
 
+/* As one is that tells of its end before the system has taken it off its list: here for long. */
+static void tell_early(void *arg)
+{
+    _Atomic uint32_t *told = arg;
+    exvi_thread_ends();
+    atomic_store(told, 1);
+    exvi_wake_word(told);
+    exvi_sleep_ns(100000000);
+}
+
+static int listed_threads(void)
+{
+    DIR *folder = opendir("/proc/self/task");
+    int count = 0;
+    while (folder && readdir(folder))
+        count++;
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
+static void test_threads_leave(void **state)
+{
+    (void)state;
+    static const uint64_t timeout_ns[] = {UINT64_C(10000000000), 1000000};
+    static _Atomic uint32_t told;
+    int before = listed_threads();
+    if (!EXVI_LINUX || before == 0)
+        skip();
+    for (int i = 0; i < 2; i++) {
+        atomic_store(&told, 0);
+        assert_true(exvi_thread_start(tell_early, (void *)&told));
+        while (atomic_load(&told) == 0)
+            exvi_wait_word(&told, 0, UINT64_MAX);
+        exvi_threads_leave(timeout_ns[i]);
+        assert_int_equal(listed_threads(), before + i); /* not longer than asked */
+    }
+}
+
 static int forked_ids(void *arg)
 {
     const int32_t *parent = arg;
@@ -305,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_sleep_through_signals),
         cmocka_unit_test(test_processors),
         cmocka_unit_test(test_thread_ids),
+        cmocka_unit_test(test_threads_leave),
         cmocka_unit_test(test_process_ids),
         cmocka_unit_test(test_wait_for_what_has_happened),
 #ifdef EXVI_CHECKED

@@ -25,6 +25,7 @@ static struct {
     _Atomic int forks;     /* under way */
 } ours;
 
+static const uint64_t LEAVE_NS = 1000000000;
 static _Thread_local int forking; /* those of this thread */
 
 /* 0: of a size that is not ours. */
@@ -58,6 +59,7 @@ static void before_fork(void)
     atomic_fetch_add(&ours.forks, 1);
     exvi_forklock_take(&ours.collapsing);
     exvi_collapser_end(&ours.collapser);
+    exvi_threads_leave(LEAVE_NS);
     exvi_forklock_give(&ours.collapsing);
 }
 

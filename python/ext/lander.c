@@ -12,22 +12,19 @@
 #include "child.h"
 #include "platform.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #define LOOK_NS UINT64_C(100000000)    /* between two looks at the child */
 #define GRACE_NS UINT64_C(300000000)   /* after its end, in which the program's own collections may land it */
 #define STEP_NS UINT64_C(1000000)      /* without the GIL, between two steps */
 #define ASK_NS UINT64_C(25000000)      /* between two questions for a young collection */
-#define FORK_NS UINT64_C(1000000000)   /* that a fork waits at most for those that need nothing but a processor */
+#define LEAVE_NS UINT64_C(1000000000)  /* that is waited at most for the system to forget one that has ended */
 enum { ASKS = 20, STATE_ROOM = 1 << 16 };
 
 static struct {
     _Atomic uint32_t number;           /* of the search that is watched: odd; even: none is */
     _Atomic uint32_t threads;
-    _Atomic uint32_t taking;           /* of them those that have the GIL or wait for it */
     int32_t child;
-    bool forks_seen_to;
 } lander;
 
 static bool is_mine(uint32_t number)
@@ -77,12 +74,11 @@ static void run(void *arg)
     while (ended && !has_memory() && (ended = is_mine(number)))
         exvi_wait_word(&lander.number, number, LOOK_NS);
     if (ended) {
-        atomic_fetch_add(&lander.taking, 1);
         PyGILState_STATE state = PyGILState_Ensure();
         land(number);
         PyGILState_Release(state);
-        atomic_fetch_sub(&lander.taking, 1);
     }
+    exvi_thread_ends();
     atomic_fetch_sub(&lander.threads, 1);
     exvi_wake_word(&lander.threads);
 }
@@ -96,26 +92,8 @@ static void rest(void)
     exvi_wake_word(&lander.number);
 }
 
-/* Until no more than these are left. */
-static void await_threads(const _Atomic uint32_t *but, uint64_t ns)
-{
-    uint64_t until_ns = exvi_clock_ns() + ns;
-    uint32_t left;
-    for (uint64_t now; (left = atomic_load(&lander.threads)) > atomic_load(but) && (now = exvi_clock_ns()) < until_ns;)
-        exvi_wait_word(&lander.threads, left, until_ns - now);
-}
-
-/* One that waits for the GIL waits for the thread that forks. */
-static void before_fork(void)
-{
-    rest();
-    await_threads(&lander.taking, FORK_NS);
-}
-
 static void watch(uint32_t number)
 {
-    if (!lander.forks_seen_to)
-        lander.forks_seen_to = pthread_atfork(before_fork, NULL, NULL) == 0;
     lander.child = exvi_reclaim_child();
     atomic_store(&lander.number, number);
     atomic_fetch_add(&lander.threads, 1);
@@ -135,18 +113,17 @@ void exvi_lander_follow(void)
 
 void exvi_lander_wait(void)
 {
-    static const _Atomic uint32_t none;
     rest();
-    while (atomic_load(&lander.threads) > 0) {
+    for (uint32_t left; (left = atomic_load(&lander.threads)) > 0;) {
         Py_BEGIN_ALLOW_THREADS
-        await_threads(&none, LOOK_NS);
+        exvi_wait_word(&lander.threads, left, LOOK_NS);
         Py_END_ALLOW_THREADS
     }
+    exvi_threads_leave(LEAVE_NS);
 }
 
 void exvi_lander_forked(void)
 {
     atomic_store(&lander.threads, 0);
-    atomic_store(&lander.taking, 0);
     atomic_fetch_and(&lander.number, ~UINT32_C(1));
 }

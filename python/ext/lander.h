@@ -7,8 +7,8 @@
  * young collection would (which runs nothing of the program's), and asks the main thread for a young collection at its
  * next safe point. Where every thread sits in C with the GIL, that waits.
  *
- * It ends before a fork, since CPython warns of forks beside other threads, and is begun again by the next young
- * collection; but not where it is waiting for the GIL just then.
+ * It ends before a fork of the program's, since CPython warns of forks beside other threads, and is begun again by the
+ * next young collection.
  */
 #ifndef EXVI_LANDER_H
 #define EXVI_LANDER_H
@@ -17,7 +17,7 @@
  * Where no thread can be had young collections alone land it. */
 void exvi_lander_follow(void);
 
-/* Until none of our threads is left; gives up the GIL meanwhile. */
+/* Until none of our threads is left, for the system either; gives up the GIL where it must wait for one. */
 void exvi_lander_wait(void);
 
 /* This process was forked: it has none. */

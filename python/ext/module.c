@@ -13,6 +13,7 @@
 #include "dump.h"
 #include "log.h"
 #include "free_log.h"
+#include "lander.h"
 #include "numbers.h"
 #include "reclaim.h"
 #include "record.h"
@@ -175,6 +176,15 @@ static PyObject *core_pause(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* CPython warns of forks beside other threads. */
+static PyObject *core_forking(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    exvi_lander_wait();
+    Py_RETURN_NONE;
+}
+
 static PyObject *core_forked(PyObject *self, PyObject *unused)
 {
     (void)self;
@@ -276,6 +286,7 @@ static PyMethodDef methods[] = {
     {"pause", core_pause, METH_VARARGS, NULL},
     {"in_collection", core_in_collection, METH_NOARGS, NULL},
     {"collects_here", core_collects_here, METH_NOARGS, NULL},
+    {"forking", core_forking, METH_NOARGS, NULL},
     {"forked", core_forked, METH_NOARGS, NULL},
     {"ask_young", core_ask_young, METH_NOARGS, NULL},
     {"announce", core_announce, METH_O, NULL},

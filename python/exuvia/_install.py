@@ -120,7 +120,7 @@ def _register() -> None:
     global _registered
     if not _registered:
         _registered = True
-        os.register_at_fork(after_in_child=_core.forked)
+        os.register_at_fork(before=_core.forking, after_in_child=_core.forked)
         atexit.register(uninstall)
 
 

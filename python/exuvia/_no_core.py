@@ -22,7 +22,8 @@ def _no(*_: object) -> bool:
     return False
 
 
-install = uninstall = forked = log_open = log_write = huge_arenas = announce = term_watch = term_taken = _nothing
+install = uninstall = forking = forked = log_open = log_write = huge_arenas = _nothing
+announce = term_watch = term_taken = _nothing
 is_installed = start = in_collection = collects_here = ask_young = _no
 pause = time.sleep
 

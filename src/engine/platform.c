@@ -354,10 +354,42 @@ void exvi_wake_word(_Atomic uint32_t *word)
 
 /* ---- threads ---- */
 
+/* The system's numbers of the last threads that ended; 0: none. */
+enum { ENDED = 16, LEAVE_POLL_NS = 20000 };
+static _Atomic int32_t ended[ENDED];
+
+void exvi_thread_ends(void)
+{
+#if EXVI_LINUX
+    static _Atomic uint32_t count;
+    atomic_store(&ended[atomic_fetch_add(&count, 1) % ENDED], (int32_t)EXVI_RAW(SYS_gettid));
+#endif
+}
+
+static bool is_listed(int32_t thread)
+{
+#if EXVI_LINUX
+    return thread != 0 && EXVI_RAW(SYS_tgkill, exvi_own_pid(), thread, 0) == 0;
+#else
+    return thread != 0;
+#endif
+}
+
+void exvi_threads_leave(uint64_t timeout_ns)
+{
+    uint64_t until_ns = exvi_clock_ns() + timeout_ns;
+    for (int i = 0; i < ENDED; i++) {
+        while (is_listed(atomic_load(&ended[i])) && exvi_clock_ns() < until_ns)
+            exvi_sleep_ns(LEAVE_POLL_NS);
+        atomic_store(&ended[i], 0);
+    }
+}
+
 static void *run_worker(void *arg)
 {
     const exvi_worker *worker = arg;
     worker->run(worker->arg);
+    exvi_thread_ends();
     return NULL;
 }
 

@@ -63,8 +63,13 @@ typedef struct exvi_worker {
 bool exvi_worker_start(exvi_worker *worker, void (*run)(void *arg), void *arg);
 void exvi_worker_wait(exvi_worker *worker);
 
-/* The same for one that nobody waits for. */
+/* The same for one that nobody waits for. Where it tells others that it has ended, it calls ends() before. */
 bool exvi_thread_start(void (*run)(void *arg), void *arg);
+void exvi_thread_ends(void);
+
+/* Until those that have ended are off the system's list of this process's threads, too, which may be a moment after
+ * pthread_join() has returned. */
+void exvi_threads_leave(uint64_t timeout_ns);
 
 uint64_t exvi_clock_ns(void);                        /* monotonic */
 uint64_t exvi_thread_cpu_ns(void);                   /* CPU time of this thread: a system call */

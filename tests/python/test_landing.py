@@ -96,6 +96,21 @@ while True:
 """)
 
 
+def test_a_fork_beside_a_thread_that_waits_for_the_gil(python):
+    """An answer is there, and for longer than our thread lets it lie the program sits in C with the GIL; then it forks."""
+    python.program(ENDS + """
+import ctypes, warnings
+warnings.simplefilter('error')
+assert exuvia.start_collection()
+ctypes.PyDLL(None).usleep(900_000)
+assert exuvia.stats().in_flight != ''
+child = os.fork()
+if child == 0:
+    os._exit(0)
+assert os.waitpid(child, 0) == (child, 0)
+""")
+
+
 @pytest.mark.parametrize("automatic", [False, True])
 def test_what_was_dead_before_collect_is_gone_after_it(python, automatic):
     """Also where a search was up already, whoever began it."""
