@@ -25,7 +25,6 @@ static struct {
     uint64_t began_ns;
     size_t brought;             /* candidates that the outermost one proves, */
     uint64_t began_cpu_ns;      /* then the thread's processor time when it began */
-    int beside;                 /* and about how many young objects of the program's own */
     bool by_rule;               /* a full one, and CPython's rule held when it began */
     PyObject *function;         /* owned */
     PyObject *generation_key, *collected_key, *uncollectable_key;
@@ -71,7 +70,6 @@ static void began(int generation)
     callback.thread = exvi_thread_id();
     exvi_log_hold();
     callback.began_ns = exvi_clock_ns();
-    callback.beside = *callback.layout->count[0]; /* not yet set back by the collection */
     callback.brought = 0;
     exvi_early_began(callback.layout, generation);
     if (generation == EXVI_GENERATIONS - 1)
@@ -90,7 +88,7 @@ static void act_on_end(int generation, uint64_t ns, Py_ssize_t collected, Py_ssi
     }
     exvi_turn_young_ended(&(exvi_turn_young){
         .generation = generation, .ns = ns, .unreachable = (uint64_t)(collected + uncollectable),
-        .uncollectable = (uint64_t)uncollectable, .brought = callback.brought, .beside = callback.beside,
+        .uncollectable = (uint64_t)uncollectable, .brought = callback.brought,
         .cpu_ns = callback.brought > 0 ? exvi_thread_cpu_ns() - callback.began_cpu_ns : 0,
     });
 }

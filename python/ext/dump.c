@@ -14,29 +14,13 @@
 #include "writer.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 enum { BATCH = 256, PATIENCE = 1 << 14, LISTS = EXVI_GENERATIONS + 1, FROZEN = EXVI_GENERATIONS };
-enum { TRACKED = 4, HAS_HEADER = 8, DEAD = 16, ESTIMATE = 32, ALIVE = 64 }; /* the last one is not for the file */
+enum { ALIVE = 64 };             /* a flag that is not for the file */
 #define IMMORTAL UINT32_MAX
 #define MOST_COUNT (UINT32_MAX - 1)
-#define NO_NODE UINT32_MAX
 #define WAIT_NS UINT64_C(600000000000)
-
-typedef struct code {
-    uint32_t node, file, name, line;
-} code;
-
-typedef struct root {
-    uint32_t group, label, node, zero;
-} root;
-
-typedef struct file_type {
-    uint64_t address;
-    uint32_t name, module, node, flags;
-    uint64_t basic_size, item_size, zero;
-} file_type;
 
 typedef struct request { /* made by the parent */
     const exvi_layout *layout;
@@ -51,7 +35,7 @@ typedef struct dumper {
     exvi_answer *answer;
     exvi_walk walk;          /* a bit for each object */
     exvi_walk shown;         /* and for each dictionary whose keys are names of the program */
-    exvi_array found;            /* PyObject *, in the order of finding */
+    exvi_array found;        /* PyObject *, in the order of finding */
     PyObject **object;       /* the same by number */
     size_t count;
     uint64_t edges;
@@ -93,7 +77,7 @@ static void discover(void *arg, const exvi_referent *referent)
     if (referent->of_class)
         return;
     d->edges++;
-    bool names = referent->kind == EXVI_NAME_INTERNAL && referent->name && strcmp(referent->name, "__dict__") == 0;
+    bool names = referent->kind == EXVI_LABEL_INTERNAL && referent->name && strcmp(referent->name, "__dict__") == 0;
     if (names && PyDict_Check(referent->object) && !exvi_walk_has(&d->shown, referent->object))
         d->failed = d->failed || !put_in(&d->shown, referent->object);
 }
@@ -108,7 +92,7 @@ static const exvi_gc_head *list_of(const dumper *d, int list)
     return list == FROZEN ? d->asked->layout->permanent : d->asked->layout->head[list];
 }
 
-static bool add_lists(dumper *d)
+static void each_listed(dumper *d, void (*each)(dumper *d, PyObject *object, int list))
 {
     void *objects[BATCH];
     size_t count;
@@ -116,15 +100,21 @@ static bool add_lists(dumper *d)
         exvi_gc_walk along = {.list = list_of(d, list)};
         while ((count = exvi_gc_walk_next(&along, objects, BATCH)) > 0)
             for (size_t i = 0; i < count; i++)
-                add(d, objects[i]);
+                each(d, objects[i], list);
     }
-    return goes_on(d);
+}
+
+static void add_listed(dumper *d, PyObject *object, int list)
+{
+    (void)list;
+    add(d, object);
 }
 
 static bool find_objects(dumper *d)
 {
     add(d, d->asked->modules);
-    if (!add_lists(d))
+    each_listed(d, add_listed);
+    if (!goes_on(d))
         return false;
     for (size_t i = 0; i < d->found.count; i++) {
         if (i % PATIENCE == 0 && !goes_on(d))
@@ -156,6 +146,11 @@ static uint32_t number_of(const dumper *d, const void *object)
     return exvi_walk_number(&d->walk, object);
 }
 
+static void note_list(dumper *d, PyObject *object, int list)
+{
+    d->flags[number_of(d, object)] = (uint8_t)(list | EXVI_HEAP_TRACKED);
+}
+
 static bool number_objects(dumper *d)
 {
     d->count = d->found.count;
@@ -170,14 +165,7 @@ static bool number_objects(dumper *d)
         d->object[number_of(d, object)] = object;
     }
     exvi_unmap(d->found.item, d->found.room * d->found.size);
-    void *objects[BATCH];
-    size_t count;
-    for (int list = 0; list < LISTS; list++) {
-        exvi_gc_walk along = {.list = list_of(d, list)};
-        while ((count = exvi_gc_walk_next(&along, objects, BATCH)) > 0)
-            for (size_t i = 0; i < count; i++)
-                d->flags[number_of(d, objects[i])] = (uint8_t)(list | TRACKED);
-    }
+    each_listed(d, note_list);
     return true;
 }
 
@@ -190,31 +178,32 @@ typedef struct writing {
 
 static uint32_t label_of(dumper *d, const exvi_referent *r, bool names)
 {
-    uint32_t value = 0, kind = (uint32_t)r->kind;
+    uint32_t value = 0;
+    exvi_label_kind kind = r->kind;
     switch (r->kind) {
-    case EXVI_NAME_INDEX:
-    case EXVI_NAME_KEY:
+    case EXVI_LABEL_INDEX:
+    case EXVI_LABEL_KEY:
         value = r->number < EXVI_NAMES_MOST ? (uint32_t)r->number : EXVI_NAMES_MOST;
         break;
-    case EXVI_NAME_ATTRIBUTE:
+    case EXVI_LABEL_ATTRIBUTE:
         value = r->name ? exvi_name_c(&d->strings, r->name)
                 : PyUnicode_Check(r->key) ? exvi_name_str(&d->strings, r->key) : 0;
         break;
-    case EXVI_NAME_VALUE:
+    case EXVI_LABEL_HIDDEN:
         if (names && PyUnicode_CheckExact(r->key)) {
+            kind = EXVI_LABEL_SHOWN;
             value = exvi_name_str(&d->strings, r->key);
         } else {
-            kind++;
             value = exvi_type_at(&d->strings, exvi_type_number(&d->strings, Py_TYPE(r->key)))->hidden;
         }
         break;
-    case EXVI_NAME_INTERNAL:
+    case EXVI_LABEL_INTERNAL:
         value = exvi_name_c(&d->strings, r->name);
         break;
     default:
         break;
     }
-    return kind << 28 | value;
+    return (uint32_t)kind << 28 | value;
 }
 
 static void count_seen(dumper *d, uint32_t number)
@@ -228,21 +217,21 @@ static void write_edge(void *arg, const exvi_referent *referent)
     const writing *w = arg;
     dumper *d = w->d;
     uint32_t to = number_of(d, referent->object);
-    if (referent->kind != EXVI_NAME_WEAK)
+    if (referent->kind != EXVI_LABEL_WEAK)
         count_seen(d, to);
     if (referent->of_class)
         return;
-    exvi_writer_put(&d->writer, EXVI_COLUMN_TO, to);
-    exvi_writer_put(&d->writer, EXVI_COLUMN_LABEL, label_of(d, referent, w->names));
+    exvi_writer_put(&d->writer, EXVI_EDST, to);
+    exvi_writer_put(&d->writer, EXVI_ELABEL, label_of(d, referent, w->names));
     d->edges++;
 }
 
 static void note_code(dumper *d, uint32_t number, PyCodeObject *of, int line)
 {
-    code *to = exvi_array_next(&d->code);
+    exvi_heap_code *to = exvi_array_next(&d->code);
     if (to)
-        *to = (code){number, exvi_name_str(&d->strings, of->co_filename), exvi_name_str(&d->strings, of->co_qualname),
-                     line > 0 ? (uint32_t)line : 0};
+        *to = (exvi_heap_code){number, exvi_name_str(&d->strings, of->co_filename),
+                               exvi_name_str(&d->strings, of->co_qualname), line > 0 ? (uint32_t)line : 0};
     else
         d->failed = true;
 }
@@ -268,12 +257,10 @@ static void note_value(dumper *d, uint32_t number, PyObject *object)
     char text[SHORT];
     if (!PyUnicode_CheckExact(object))
         return;
-    struct {
-        uint32_t node, string;
-    } *to = exvi_array_next(&d->value);
+    exvi_heap_value *to = exvi_array_next(&d->value);
     uint32_t string = exvi_name(&d->strings, text, exvi_text_of(object, text, sizeof text));
     if (to)
-        to->node = number, to->string = string;
+        *to = (exvi_heap_value){number, string};
     else
         d->failed = true;
 }
@@ -290,12 +277,12 @@ static void write_object(dumper *d, uint32_t number)
     size_t size = exvi_object_size(object);
     uint32_t type = exvi_type_number(&d->strings, Py_TYPE(object));
     bool estimate = !exvi_type_at(&d->strings, type)->known;
-    exvi_writer_put(&d->writer, EXVI_COLUMN_ADDRESS, (uintptr_t)object);
-    exvi_writer_put(&d->writer, EXVI_COLUMN_TYPE, type);
-    exvi_writer_put(&d->writer, EXVI_COLUMN_SIZE, size < UINT32_MAX ? size : UINT32_MAX);
-    exvi_writer_put(&d->writer, EXVI_COLUMN_COUNT, count_of(object));
-    exvi_writer_put(&d->writer, EXVI_COLUMN_ROW, d->edges);
-    d->flags[number] |= (uint8_t)((PyObject_IS_GC(object) ? HAS_HEADER : 0) | (estimate ? ESTIMATE : 0));
+    exvi_writer_put(&d->writer, EXVI_NADDR, (uintptr_t)object);
+    exvi_writer_put(&d->writer, EXVI_NTYPE, type);
+    exvi_writer_put(&d->writer, EXVI_NSIZE, size < UINT32_MAX ? size : UINT32_MAX);
+    exvi_writer_put(&d->writer, EXVI_NREF, count_of(object));
+    exvi_writer_put(&d->writer, EXVI_EROW, d->edges);
+    d->flags[number] |= (uint8_t)((PyObject_IS_GC(object) ? EXVI_HEAP_GC : 0) | (estimate ? EXVI_HEAP_ESTIMATE : 0));
     writing w = {d, exvi_walk_has(&d->shown, object)};
     exvi_referents(object, write_edge, &w);
     note_place(d, number, object);
@@ -311,9 +298,9 @@ static bool write_objects(dumper *d)
             return false;
         write_object(d, number);
     }
-    exvi_writer_put(&d->writer, EXVI_COLUMN_ROW, d->edges);
-    return goes_on(d) && exvi_writer_columns_end(&d->writer, EXVI_COLUMN_ADDRESS, EXVI_COLUMN_COUNT) &&
-           exvi_writer_columns_end(&d->writer, EXVI_COLUMN_ROW, EXVI_COLUMN_LABEL);
+    exvi_writer_put(&d->writer, EXVI_EROW, d->edges);
+    return goes_on(d) && exvi_writer_columns_end(&d->writer, EXVI_NADDR, EXVI_NREF) &&
+           exvi_writer_columns_end(&d->writer, EXVI_EROW, EXVI_ELABEL);
 }
 
 /* -------------------------------------------------------------- what is alive */
@@ -321,7 +308,7 @@ static bool write_objects(dumper *d)
 static bool is_held(const dumper *d, uint32_t number)
 {
     uint32_t count = count_of(d->object[number]);
-    bool frozen = (d->flags[number] & (TRACKED | 3)) == (TRACKED | FROZEN);
+    bool frozen = (d->flags[number] & (EXVI_HEAP_TRACKED | EXVI_HEAP_GENERATION)) == (EXVI_HEAP_TRACKED | FROZEN);
     return frozen || count == IMMORTAL || count > d->seen[number] || d->object[number] == d->asked->modules;
 }
 
@@ -342,10 +329,10 @@ static bool mark(dumper *d)
     uint32_t *stack = exvi_map((d->count + 1) * sizeof *stack, exvi_page_size());
     if (!file || !stack)
         return false;
-    const exvi_written_section *section = d->writer.section;
-    const uint64_t *row = (const uint64_t *)(const void *)(file + section[EXVI_COLUMN_ROW].offset);
-    const uint32_t *to = (const uint32_t *)(const void *)(file + section[EXVI_COLUMN_TO].offset);
-    const uint32_t *label = (const uint32_t *)(const void *)(file + section[EXVI_COLUMN_LABEL].offset);
+    const exvi_heap_entry *column = d->writer.entry;
+    const uint64_t *row = (const uint64_t *)(const void *)(file + column[EXVI_EROW].offset);
+    const uint32_t *to = (const uint32_t *)(const void *)(file + column[EXVI_EDST].offset);
+    const uint32_t *label = (const uint32_t *)(const void *)(file + column[EXVI_ELABEL].offset);
     for (uint32_t start = 0; start < d->count; start++) {
         size_t depth = 0;
         if (is_held(d, start))
@@ -354,7 +341,7 @@ static bool mark(dumper *d)
             uint32_t number = stack[--depth];
             mark_one(d, stack, &depth, number_of(d, Py_TYPE(d->object[number])));
             for (uint64_t i = row[number]; i < row[number + 1]; i++)
-                if (label[i] >> 28 != EXVI_NAME_WEAK)
+                if (EXVI_LABEL_KIND(label[i]) != EXVI_LABEL_WEAK)
                     mark_one(d, stack, &depth, to[i]);
         }
     }
@@ -365,9 +352,9 @@ static bool mark(dumper *d)
 
 static void add_root(dumper *d, const char *group, uint32_t label, PyObject *object)
 {
-    root *to = exvi_array_next(&d->root);
+    exvi_heap_root *to = exvi_array_next(&d->root);
     if (to)
-        *to = (root){.group = exvi_name_c(&d->strings, group), .label = label, .node = number_of(d, object)};
+        *to = (exvi_heap_root){.group = exvi_name_c(&d->strings, group), .label = label, .node = number_of(d, object)};
     else
         d->failed = true;
 }
@@ -402,7 +389,7 @@ static void note_roots(dumper *d)
         uint32_t count = count_of(object);
         if (PyType_Check(object) && !PyObject_IS_GC(object))
             add_root(d, "static types", name_of_type(d, (PyTypeObject *)object), object);
-        else if ((d->flags[number] & TRACKED) && count != IMMORTAL && count > d->seen[number])
+        else if ((d->flags[number] & EXVI_HEAP_TRACKED) && count != IMMORTAL && count > d->seen[number])
             add_root(d, "held by C", string_of_number(d, count - d->seen[number], " references"), object);
     }
 }
@@ -411,19 +398,19 @@ static bool write_flags(dumper *d)
 {
     for (uint32_t number = 0; number < d->count; number++) {
         uint8_t flags = d->flags[number];
-        bool dead = (flags & (TRACKED | ALIVE)) == TRACKED;
-        exvi_writer_put(&d->writer, EXVI_COLUMN_FLAGS, (uint64_t)((flags & ~ALIVE) | (dead ? DEAD : 0)));
+        bool dead = (flags & (EXVI_HEAP_TRACKED | ALIVE)) == EXVI_HEAP_TRACKED;
+        exvi_writer_put(&d->writer, EXVI_NFLAG, (uint64_t)((flags & ~ALIVE) | (dead ? EXVI_HEAP_DEAD : 0)));
     }
-    return exvi_writer_columns_end(&d->writer, EXVI_COLUMN_FLAGS, EXVI_COLUMN_FLAGS);
+    return exvi_writer_columns_end(&d->writer, EXVI_NFLAG, EXVI_NFLAG);
 }
 
 /* ------------------------------------------------------------------ the others */
 
-static void write_section(dumper *d, const char *name, const exvi_array *a)
+static void write_section(dumper *d, exvi_section section, const exvi_array *a)
 {
     if (a->count == 0)
         return;
-    exvi_writer_section(&d->writer, name);
+    exvi_writer_section(&d->writer, section);
     exvi_writer_add(&d->writer, a->item, a->count * a->size);
     exvi_writer_section_ends(&d->writer);
 }
@@ -436,9 +423,9 @@ static void write_big_sizes(dumper *d)
         if (size < UINT32_MAX)
             continue;
         if (!begun)
-            exvi_writer_section(&d->writer, "bigsize");
+            exvi_writer_section(&d->writer, EXVI_BIGSIZE);
         begun = true;
-        exvi_writer_add(&d->writer, (uint64_t[]){number, size}, 16);
+        exvi_writer_add(&d->writer, &(exvi_heap_bigsize){number, size}, sizeof(exvi_heap_bigsize));
     }
     if (begun)
         exvi_writer_section_ends(&d->writer);
@@ -446,14 +433,15 @@ static void write_big_sizes(dumper *d)
 
 static void write_types(dumper *d)
 {
-    exvi_writer_section(&d->writer, "types");
+    exvi_writer_section(&d->writer, EXVI_TYPES);
     for (uint32_t i = 0; i < d->strings.type.count; i++) {
         const exvi_named_type *entry = exvi_type_at(&d->strings, i);
         const PyTypeObject *type = entry->type;
-        unsigned heap = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0, gc = (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0;
-        const file_type written = {
+        bool heap = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0, gc = (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0;
+        const exvi_heap_type written = {
             .address = (uintptr_t)type, .name = entry->name, .module = entry->module,
-            .node = exvi_walk_has(&d->walk, type) ? number_of(d, type) : NO_NODE, .flags = heap | gc << 1,
+            .node = exvi_walk_has(&d->walk, type) ? number_of(d, type) : EXVI_NO_NODE,
+            .flags = (heap ? EXVI_TYPE_HEAP : 0) | (gc ? EXVI_TYPE_GC : 0),
             .basic_size = (uint64_t)type->tp_basicsize, .item_size = (uint64_t)type->tp_itemsize,
         };
         exvi_writer_add(&d->writer, &written, sizeof written);
@@ -465,12 +453,12 @@ static bool write_rest(dumper *d)
 {
     write_big_sizes(d);
     write_types(d);
-    write_section(d, "roots", &d->root);
-    write_section(d, "code", &d->code);
-    write_section(d, "values", &d->value);
-    write_section(d, "stroff", &d->strings.row);
-    write_section(d, "strbyte", &d->strings.text);
-    exvi_writer_section(&d->writer, "info");
+    write_section(d, EXVI_ROOTS, &d->root);
+    write_section(d, EXVI_CODE, &d->code);
+    write_section(d, EXVI_VALUES, &d->value);
+    write_section(d, EXVI_STROFF, &d->strings.row);
+    write_section(d, EXVI_STRBYTE, &d->strings.text);
+    exvi_writer_section(&d->writer, EXVI_INFO);
     exvi_writer_add(&d->writer, d->asked->info, (size_t)d->asked->info_size);
     exvi_writer_section_ends(&d->writer);
     return !d->failed && !d->strings.failed && exvi_writer_end(&d->writer);
@@ -481,9 +469,9 @@ static bool write_rest(dumper *d)
 static bool begin(dumper *d)
 {
     d->found.size = sizeof(PyObject *);
-    d->code.size = sizeof(code);
-    d->value.size = 2 * sizeof(uint32_t);
-    d->root.size = sizeof(root);
+    d->code.size = sizeof(exvi_heap_code);
+    d->value.size = sizeof(exvi_heap_value);
+    d->root.size = sizeof(exvi_heap_root);
     return exvi_walk_begin(&d->walk) && exvi_walk_begin(&d->shown) && exvi_names_begin(&d->strings);
 }
 

@@ -29,7 +29,8 @@ typedef struct collected {
 static void tell(exvi_referent_fn *each, void *arg, PyObject *object, const char *name)
 {
     if (object)
-        each(arg, &(exvi_referent){.object = object, .kind = name ? EXVI_NAME_INTERNAL : EXVI_NAME_NONE, .name = name});
+        each(arg, &(exvi_referent){
+                      .object = object, .kind = name ? EXVI_LABEL_INTERNAL : EXVI_LABEL_NONE, .name = name});
 }
 
 /* ------------------------------------------------- types with loops of their own */
@@ -38,7 +39,7 @@ static void of_items(PyObject *const *item, Py_ssize_t count, exvi_referent_fn *
 {
     for (Py_ssize_t i = 0; i < count; i++)
         if (item[i])
-            each(arg, &(exvi_referent){.object = item[i], .kind = EXVI_NAME_INDEX, .number = (size_t)i});
+            each(arg, &(exvi_referent){.object = item[i], .kind = EXVI_LABEL_INDEX, .number = (size_t)i});
 }
 
 static int find_any(PyObject *child, void *arg)
@@ -65,9 +66,9 @@ static void of_dict(PyObject *dict, exvi_referent_fn *each, void *arg)
     Py_ssize_t at = 0;
     bool reports = reports_values(dict);
     for (size_t i = 0; PyDict_Next(dict, &at, &key, &value); i++) {
-        each(arg, &(exvi_referent){.object = key, .kind = EXVI_NAME_KEY, .number = i});
+        each(arg, &(exvi_referent){.object = key, .kind = EXVI_LABEL_KEY, .number = i});
         if (reports)
-            each(arg, &(exvi_referent){.object = value, .kind = EXVI_NAME_VALUE, .key = key});
+            each(arg, &(exvi_referent){.object = value, .kind = EXVI_LABEL_HIDDEN, .key = key});
     }
 }
 
@@ -124,7 +125,7 @@ static void name_it(collected *c, PyObject *object, exvi_referent referent)
 
 static void name_within(collected *c, PyObject *object, const char *name)
 {
-    name_it(c, object, (exvi_referent){.kind = EXVI_NAME_INTERNAL, .name = name});
+    name_it(c, object, (exvi_referent){.kind = EXVI_LABEL_INTERNAL, .name = name});
 }
 
 static void name_members(collected *c, PyObject *object)
@@ -133,7 +134,7 @@ static void name_members(collected *c, PyObject *object)
         for (PyMemberDef *member = type->tp_members; member && member->name; member++)
             if (member->type == OBJECT || member->type == OBJECT_EX)
                 name_it(c, *(PyObject **)((char *)object + member->offset),
-                        (exvi_referent){.kind = EXVI_NAME_ATTRIBUTE, .name = member->name});
+                        (exvi_referent){.kind = EXVI_LABEL_ATTRIBUTE, .name = member->name});
 }
 
 /* Values of attributes lie in the order of the keys that all instances of the class share. */
@@ -150,7 +151,7 @@ static void name_attributes(collected *c, PyObject *object)
         return;
     PyObject *const *entry = (PyObject *const *)(const void *)(keys->indices + ((size_t)1 << keys->log2_index_bytes));
     for (Py_ssize_t i = 0; i < keys->entries; i++)
-        name_it(c, value[i], (exvi_referent){.kind = EXVI_NAME_ATTRIBUTE, .key = entry[2 * i]});
+        name_it(c, value[i], (exvi_referent){.kind = EXVI_LABEL_ATTRIBUTE, .key = entry[2 * i]});
 }
 
 static void name_special(collected *c, PyObject *object)
@@ -206,7 +207,7 @@ void exvi_referents(PyObject *object, exvi_referent_fn *each, void *arg)
     else
         of_others(object, each, arg);
     if (PyWeakref_Check(object) && ((PyWeakReference *)object)->wr_object != Py_None)
-        each(arg, &(exvi_referent){.object = ((PyWeakReference *)object)->wr_object, .kind = EXVI_NAME_WEAK});
+        each(arg, &(exvi_referent){.object = ((PyWeakReference *)object)->wr_object, .kind = EXVI_LABEL_WEAK});
 }
 
 /* ------------------------------------------------------------------------- sizes */

@@ -13,16 +13,13 @@
 
 #include "layout.h"
 
-typedef enum exvi_name_kind { /* as in the heap file, where the value is a name or a number */
-    EXVI_NAME_NONE, EXVI_NAME_INDEX, EXVI_NAME_ATTRIBUTE, EXVI_NAME_KEY, EXVI_NAME_VALUE, EXVI_NAME_INTERNAL = 6,
-    EXVI_NAME_WEAK = 8
-} exvi_name_kind;
+#include "format.h"
 
 typedef struct exvi_referent {
     PyObject *object;
-    exvi_name_kind kind;
+    exvi_label_kind kind;    /* HIDDEN: a value of a dictionary, of which it is not said whether its key is shown */
     size_t number;           /* INDEX and KEY */
-    PyObject *key;           /* VALUE: the key; ATTRIBUTE: a string, or NULL where `name` is there */
+    PyObject *key;           /* HIDDEN: the key; ATTRIBUTE: a string, or NULL where `name` is there */
     const char *name;        /* ATTRIBUTE, INTERNAL */
     bool of_class;           /* the object's own type, which is no reference of the heap file */
 } exvi_referent;

@@ -60,7 +60,6 @@ typedef struct exvi_turn_young {
     uint64_t unreachable, uncollectable;
     size_t brought;        /* candidates, */
     uint64_t cpu_ns;       /* and then the processor time that it took */
-    int beside;            /* and so many young objects, about */
 } exvi_turn_young;
 void exvi_turn_young_ended(const exvi_turn_young *end);
 

@@ -65,12 +65,14 @@ def dump(path: Union[str, os.PathLike[str]], *, values: bool = False) -> Dump:
     Raises FileExistsError: nothing is overwritten; OSError: what the system says of the file; Unsupported: a check of
     this interpreter failed, or no child can be had. A file that is not whole is taken away again.
     """
+    import errno
+
     for name, ok, text in _install.checks():
         if not ok:
             raise _install.Unsupported(name, text)
     target = os.path.abspath(os.fspath(path))
     if os.path.lexists(target):
-        raise FileExistsError(17, "it is there already, and nothing is overwritten", target)
+        raise FileExistsError(errno.EEXIST, "it is there already, and nothing is overwritten", target)
     part = f"{target}.{os.getpid()}.part"
     try:
         written = _core.dump(part, _info(), values)

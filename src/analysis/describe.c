@@ -43,16 +43,16 @@ const char *exvi_label_text(const exvi_heap_file *file, uint32_t label, char *na
     static const struct {
         const char *before, *after;
     } around[16] = {
-        [EXVI_EDGE_ATTRIBUTE] = {".", ""}, [EXVI_EDGE_SHOWN] = {"['", "']"}, [EXVI_EDGE_HIDDEN] = {"", ""},
-        [EXVI_EDGE_INTERNAL] = {".", ""}, [EXVI_EDGE_LOCAL] = {"local ", ""}, [EXVI_EDGE_CELL] = {"cell ", ""},
+        [EXVI_LABEL_ATTRIBUTE] = {".", ""}, [EXVI_LABEL_SHOWN] = {"['", "']"}, [EXVI_LABEL_HIDDEN] = {"", ""},
+        [EXVI_LABEL_INTERNAL] = {".", ""}, [EXVI_LABEL_LOCAL] = {"local ", ""}, [EXVI_LABEL_CELL] = {"cell ", ""},
         [EXVI_LABEL_ROOT] = {"", ""},
     };
-    uint32_t kind = EXVI_EDGE_KIND(label), value = EXVI_EDGE_VALUE(label);
+    uint32_t kind = EXVI_LABEL_KIND(label), value = EXVI_LABEL_VALUE(label);
     switch (kind) {
-    case EXVI_EDGE_NONE: return "";
-    case EXVI_EDGE_INDEX: return "[*]";
-    case EXVI_EDGE_KEY: return "(key)";
-    case EXVI_EDGE_WEAK: return "(weak)";
+    case EXVI_LABEL_NONE: return "";
+    case EXVI_LABEL_INDEX: return "[*]";
+    case EXVI_LABEL_KEY: return "(key)";
+    case EXVI_LABEL_WEAK: return "(weak)";
     case EXVI_LABEL_CLASS >> 28: return "(class)";
     default: break;
     }

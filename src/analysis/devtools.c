@@ -148,17 +148,17 @@ static void put_edge(writing *w, enum edge_type type, uint64_t name, uint64_t to
 
 static void put_labelled(writing *w, uint32_t label, uint32_t to)
 {
-    static const enum edge_type type[EXVI_EDGE_KINDS] = {
-        [EXVI_EDGE_NONE] = INTERNAL, [EXVI_EDGE_INDEX] = ELEMENT, [EXVI_EDGE_ATTRIBUTE] = PROPERTY,
-        [EXVI_EDGE_KEY] = INTERNAL, [EXVI_EDGE_SHOWN] = PROPERTY, [EXVI_EDGE_HIDDEN] = PROPERTY,
-        [EXVI_EDGE_INTERNAL] = INTERNAL, [EXVI_EDGE_LOCAL] = CONTEXT, [EXVI_EDGE_WEAK] = WEAK,
-        [EXVI_EDGE_CELL] = CONTEXT,
+    static const enum edge_type type[EXVI_LABEL_KINDS] = {
+        [EXVI_LABEL_NONE] = INTERNAL, [EXVI_LABEL_INDEX] = ELEMENT, [EXVI_LABEL_ATTRIBUTE] = PROPERTY,
+        [EXVI_LABEL_KEY] = INTERNAL, [EXVI_LABEL_SHOWN] = PROPERTY, [EXVI_LABEL_HIDDEN] = PROPERTY,
+        [EXVI_LABEL_INTERNAL] = INTERNAL, [EXVI_LABEL_LOCAL] = CONTEXT, [EXVI_LABEL_WEAK] = WEAK,
+        [EXVI_LABEL_CELL] = CONTEXT,
     };
-    uint32_t kind = EXVI_EDGE_KIND(label);
-    uint64_t name = EXVI_EDGE_VALUE(label);
-    if (kind == EXVI_EDGE_KEY)
+    uint32_t kind = EXVI_LABEL_KIND(label);
+    uint64_t name = EXVI_LABEL_VALUE(label);
+    if (kind == EXVI_LABEL_KEY)
         name = added_string(w, ADDED_KEY);
-    else if (kind == EXVI_EDGE_NONE || kind == EXVI_EDGE_WEAK)
+    else if (kind == EXVI_LABEL_NONE || kind == EXVI_LABEL_WEAK)
         name = 0;
     put_edge(w, type[kind], name, node_of(w, to));
 }

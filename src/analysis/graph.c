@@ -290,8 +290,8 @@ uint32_t exvi_graph_label(const exvi_graph *graph, uint32_t node, uint32_t place
         uint64_t edge = graph->file->row[node] + place;
         if (edge == graph->file->row[node + 1])
             return EXVI_LABEL_CLASS;
-        uint32_t label = graph->file->label[edge], kind = EXVI_EDGE_KIND(label);
-        return kind == EXVI_EDGE_INDEX || kind == EXVI_EDGE_KEY ? kind << 28 : label;
+        uint32_t label = graph->file->label[edge], kind = EXVI_LABEL_KIND(label);
+        return kind == EXVI_LABEL_INDEX || kind == EXVI_LABEL_KEY ? kind << 28 : label;
     }
     if (node == graph->root)
         return 0;

@@ -58,7 +58,7 @@ static inline uint32_t exvi_graph_reference(const exvi_heap_file *file, uint32_t
         const exvi_heap_type *type = &file->type[file->type_of[node]];
         return type->flags & EXVI_TYPE_HEAP ? type->node : EXVI_NO_NODE;
     }
-    return EXVI_EDGE_KIND(file->label[edge]) == EXVI_EDGE_WEAK ? EXVI_NO_NODE : file->to[edge];
+    return EXVI_LABEL_KIND(file->label[edge]) == EXVI_LABEL_WEAK ? EXVI_NO_NODE : file->to[edge];
 }
 
 static inline uint32_t exvi_graph_target(const exvi_graph *graph, uint32_t node, uint32_t place)

@@ -17,42 +17,12 @@
 #define TOO_MANY "the heap file has more objects or references than this program can number (4 billion in all)"
 #define NO_MEMORY "no memory to read the heap file"
 
-typedef struct header {
-    char magic[8];
-    uint32_t version, flags;
-    uint64_t nodes, edges, table_offset;
-    uint32_t table_count, table_crc;
-    uint8_t zero[16];
-} header;
-
-typedef struct entry {
-    char name[8];
-    uint64_t offset, bytes;
-    uint32_t crc, zero;
-} entry;
-
-_Static_assert(sizeof(header) == 64 && sizeof(entry) == 32 && sizeof(exvi_heap_type) == 48, "as the file has them");
-
-enum section {
-    NADDR, NTYPE, NSIZE, NREF, NFLAG, EROW, EDST, ELABEL, TYPES, STROFF, STRBYTE, NEEDED,
-    ROOTS = NEEDED, BIGSIZE, CODE, VALUES, INFO, SECTIONS
-};
-static const struct {
-    const char *name;
-    size_t width;
-} known[SECTIONS] = {
-    {"naddr", 8}, {"ntype", 4}, {"nsize", 4}, {"nref", 4}, {"nflag", 1}, {"erow", 8}, {"edst", 4}, {"elabel", 4},
-    {"types", sizeof(exvi_heap_type)}, {"stroff", 8}, {"strbyte", 1}, {"roots", sizeof(exvi_heap_root)},
-    {"bigsize", sizeof(exvi_heap_bigsize)}, {"code", sizeof(exvi_heap_code)}, {"values", sizeof(exvi_heap_value)},
-    {"info", 1},
-};
-
 typedef struct reading {
     exvi_heap_file *file;
-    const header *head;
+    const exvi_heap_header *head;
     exvi_checksum checksum;
-    const void *start[SECTIONS];
-    uint64_t count[SECTIONS]; /* of items */
+    const void *start[EXVI_SECTIONS];
+    uint64_t count[EXVI_SECTIONS]; /* of items */
 } reading;
 
 static bool refuse(exvi_heap_file *file, const char *why)
@@ -61,9 +31,10 @@ static bool refuse(exvi_heap_file *file, const char *why)
     return false;
 }
 
-static bool refuse_section(exvi_heap_file *file, enum section section, const char *why)
+static bool refuse_section(exvi_heap_file *file, exvi_section section, const char *why)
 {
-    snprintf(file->error, sizeof file->error, DAMAGED "section %s %s; write it anew", known[section].name, why);
+    snprintf(file->error, sizeof file->error, DAMAGED "section %s %s; write it anew",
+             exvi_section_forms[section].name, why);
     return false;
 }
 
@@ -72,8 +43,8 @@ static bool refuse_section(exvi_heap_file *file, enum section section, const cha
 static bool check_header(reading *r)
 {
     exvi_heap_file *file = r->file;
-    r->head = (const header *)(const void *)file->start;
-    if (file->bytes < sizeof *r->head || memcmp(r->head->magic, "EXVHEAP\n", 8) != 0)
+    r->head = (const exvi_heap_header *)(const void *)file->start;
+    if (file->bytes < sizeof *r->head || memcmp(r->head->magic, EXVI_HEAP_MAGIC, 8) != 0)
         return refuse(file, "this is no heap file of Exuvia: it does not begin with EXVHEAP");
     if (r->head->version != EXVI_HEAP_VERSION || r->head->flags != 0) {
         snprintf(file->error, sizeof file->error, "the heap file is of version %" PRIu32 ", and this program reads %d: "
@@ -89,22 +60,22 @@ static bool check_header(reading *r)
     return true;
 }
 
-static bool take_section(reading *r, const entry *at)
+static bool take_section(reading *r, const exvi_heap_entry *at)
 {
     exvi_heap_file *file = r->file;
-    enum section section = 0;
-    while (section < SECTIONS && strncmp(at->name, known[section].name, sizeof at->name) != 0)
+    exvi_section section = 0;
+    while (section < EXVI_SECTIONS && strncmp(at->name, exvi_section_forms[section].name, sizeof at->name) != 0)
         section++;
     if (at->offset % 8 != 0 || at->offset > file->bytes || at->bytes > file->bytes - at->offset)
         return refuse(file, DAMAGED "a section lies outside of it; write it anew");
-    if (section == SECTIONS)
+    if (section == EXVI_SECTIONS)
         return true; /* of a later writer */
     if (r->start[section])
         return refuse_section(file, section, "is there twice");
-    if (at->bytes % known[section].width != 0)
+    if (at->bytes % exvi_section_forms[section].width != 0)
         return refuse_section(file, section, "has half an item");
     r->start[section] = file->start + at->offset;
-    r->count[section] = at->bytes / known[section].width;
+    r->count[section] = at->bytes / exvi_section_forms[section].width;
     if (exvi_checksum_of(&r->checksum, r->start[section], at->bytes) != at->crc)
         return refuse_section(file, section, "has another checksum than it was written with");
     return true;
@@ -114,16 +85,16 @@ static bool take_sections(reading *r)
 {
     exvi_heap_file *file = r->file;
     uint64_t offset = r->head->table_offset, count = r->head->table_count;
-    if (offset % 8 != 0 || offset > file->bytes || count > (file->bytes - offset) / sizeof(entry))
+    if (offset % 8 != 0 || offset > file->bytes || count > (file->bytes - offset) / sizeof(exvi_heap_entry))
         return refuse(file, DAMAGED "its table lies outside of it; was it copied whole?");
-    const entry *table = (const entry *)(const void *)(file->start + offset);
+    const exvi_heap_entry *table = (const exvi_heap_entry *)(const void *)(file->start + offset);
     exvi_checksum_begin(&r->checksum);
     if (exvi_checksum_of(&r->checksum, table, count * sizeof *table) != r->head->table_crc)
         return refuse(file, DAMAGED "its table has another checksum than it was written with; write it anew");
     for (uint64_t i = 0; i < count; i++)
         if (!take_section(r, &table[i]))
             return false;
-    for (enum section section = 0; section < NEEDED; section++)
+    for (exvi_section section = 0; section < EXVI_NEEDED; section++)
         if (!r->start[section])
             return refuse_section(file, section, "is missing");
     return true;
@@ -132,17 +103,15 @@ static bool take_sections(reading *r)
 static bool check_counts(reading *r)
 {
     const uint64_t nodes = r->head->nodes, edges = r->head->edges;
-    const uint64_t needed[] = {[NADDR] = nodes, [NTYPE] = nodes, [NSIZE] = nodes, [NREF] = nodes, [NFLAG] = nodes,
-                               [EROW] = nodes + 1, [EDST] = edges, [ELABEL] = edges};
-    for (enum section section = NADDR; section <= ELABEL; section++)
-        if (r->count[section] != needed[section])
+    for (exvi_section section = 0; section < EXVI_COLUMNS; section++)
+        if (r->count[section] != exvi_column_items(section, nodes, edges))
             return refuse_section(r->file, section, "is of another length than the header says");
-    if (2 * nodes + edges + r->count[ROOTS] > UINT32_MAX - 4096)
+    if (2 * nodes + edges + r->count[EXVI_ROOTS] > UINT32_MAX - 4096)
         return refuse(r->file, TOO_MANY);
-    if (r->count[STROFF] < 2)
-        return refuse_section(r->file, STROFF, "has no string");
-    for (enum section section = TYPES; section < SECTIONS; section++)
-        if (r->count[section] >= 1u << 31 && section != STRBYTE)
+    if (r->count[EXVI_STROFF] < 2)
+        return refuse_section(r->file, EXVI_STROFF, "has no string");
+    for (exvi_section section = EXVI_TYPES; section < EXVI_SECTIONS; section++)
+        if (r->count[section] >= 1u << 31 && section != EXVI_STRBYTE)
             return refuse_section(r->file, section, "is longer than anything can be");
     return true;
 }
@@ -150,28 +119,28 @@ static bool check_counts(reading *r)
 static void name_sections(reading *r)
 {
     exvi_heap_file *file = r->file;
-    file->address = r->start[NADDR];
-    file->type_of = r->start[NTYPE];
-    file->size = r->start[NSIZE];
-    file->references = r->start[NREF];
-    file->row = r->start[EROW];
-    file->to = r->start[EDST];
-    file->label = r->start[ELABEL];
-    file->type = r->start[TYPES];
-    file->types = (uint32_t)r->count[TYPES];
-    file->string_row = r->start[STROFF];
-    file->strings = (uint32_t)(r->count[STROFF] - 1);
-    file->text = r->start[STRBYTE];
-    file->root = r->start[ROOTS];
-    file->roots = (uint32_t)r->count[ROOTS];
-    file->bigsize = r->start[BIGSIZE];
-    file->bigsizes = (size_t)r->count[BIGSIZE];
-    file->code = r->start[CODE];
-    file->codes = (uint32_t)r->count[CODE];
-    file->value = r->start[VALUES];
-    file->values = (uint32_t)r->count[VALUES];
-    file->info = r->start[INFO];
-    file->info_bytes = (size_t)r->count[INFO];
+    file->address = r->start[EXVI_NADDR];
+    file->type_of = r->start[EXVI_NTYPE];
+    file->size = r->start[EXVI_NSIZE];
+    file->references = r->start[EXVI_NREF];
+    file->row = r->start[EXVI_EROW];
+    file->to = r->start[EXVI_EDST];
+    file->label = r->start[EXVI_ELABEL];
+    file->type = r->start[EXVI_TYPES];
+    file->types = (uint32_t)r->count[EXVI_TYPES];
+    file->string_row = r->start[EXVI_STROFF];
+    file->strings = (uint32_t)(r->count[EXVI_STROFF] - 1);
+    file->text = r->start[EXVI_STRBYTE];
+    file->root = r->start[EXVI_ROOTS];
+    file->roots = (uint32_t)r->count[EXVI_ROOTS];
+    file->bigsize = r->start[EXVI_BIGSIZE];
+    file->bigsizes = (size_t)r->count[EXVI_BIGSIZE];
+    file->code = r->start[EXVI_CODE];
+    file->codes = (uint32_t)r->count[EXVI_CODE];
+    file->value = r->start[EXVI_VALUES];
+    file->values = (uint32_t)r->count[EXVI_VALUES];
+    file->info = r->start[EXVI_INFO];
+    file->info_bytes = (size_t)r->count[EXVI_INFO];
 }
 
 /* --------------------------------------------------- what may lead anywhere */
@@ -180,10 +149,10 @@ static bool check_strings(exvi_heap_file *file, uint64_t bytes)
 {
     const uint64_t *row = file->string_row;
     if (row[0] != 0 || row[1] != 0 || row[file->strings] != bytes)
-        return refuse_section(file, STROFF, "does not fit the strings");
+        return refuse_section(file, EXVI_STROFF, "does not fit the strings");
     for (uint32_t i = 0; i < file->strings; i++)
         if (row[i] > row[i + 1])
-            return refuse_section(file, STROFF, "is not in order");
+            return refuse_section(file, EXVI_STROFF, "is not in order");
     return true;
 }
 
@@ -193,7 +162,7 @@ static bool check_types(exvi_heap_file *file)
         const exvi_heap_type *type = &file->type[i];
         if (type->name >= file->strings || type->module >= file->strings ||
             (type->node >= file->nodes && type->node != EXVI_NO_NODE))
-            return refuse_section(file, TYPES, "leads to what is not there");
+            return refuse_section(file, EXVI_TYPES, "leads to what is not there");
     }
     return true;
 }
@@ -202,14 +171,14 @@ static bool check_nodes(exvi_heap_file *file)
 {
     for (uint32_t i = 0; i < file->nodes; i++) {
         if (i > 0 && file->address[i] <= file->address[i - 1])
-            return refuse_section(file, NADDR, "is not in order");
+            return refuse_section(file, EXVI_NADDR, "is not in order");
         if (file->type_of[i] >= file->types)
-            return refuse_section(file, NTYPE, "leads to what is not there");
+            return refuse_section(file, EXVI_NTYPE, "leads to what is not there");
         if (file->row[i] > file->row[i + 1])
-            return refuse_section(file, EROW, "is not in order");
+            return refuse_section(file, EXVI_EROW, "is not in order");
     }
     if (file->row[0] != 0 || file->row[file->nodes] != file->edges)
-        return refuse_section(file, EROW, "does not fit the references");
+        return refuse_section(file, EXVI_EROW, "does not fit the references");
     return true;
 }
 
@@ -217,12 +186,12 @@ static bool check_edges(exvi_heap_file *file)
 {
     for (uint64_t i = 0; i < file->edges; i++) {
         if (file->to[i] >= file->nodes)
-            return refuse_section(file, EDST, "leads to what is not there");
-        uint32_t kind = EXVI_EDGE_KIND(file->label[i]), value = EXVI_EDGE_VALUE(file->label[i]);
-        bool is_number = kind == EXVI_EDGE_NONE || kind == EXVI_EDGE_INDEX || kind == EXVI_EDGE_KEY ||
-                         kind == EXVI_EDGE_WEAK;
-        if (kind >= EXVI_EDGE_KINDS || (!is_number && value >= file->strings))
-            return refuse_section(file, ELABEL, "leads to what is not there");
+            return refuse_section(file, EXVI_EDST, "leads to what is not there");
+        uint32_t kind = EXVI_LABEL_KIND(file->label[i]), value = EXVI_LABEL_VALUE(file->label[i]);
+        bool is_number = kind == EXVI_LABEL_NONE || kind == EXVI_LABEL_INDEX || kind == EXVI_LABEL_KEY ||
+                         kind == EXVI_LABEL_WEAK;
+        if (kind >= EXVI_LABEL_KINDS || (!is_number && value >= file->strings))
+            return refuse_section(file, EXVI_ELABEL, "leads to what is not there");
     }
     return true;
 }
@@ -232,7 +201,7 @@ static bool check_roots(exvi_heap_file *file)
     for (uint32_t i = 0; i < file->roots; i++) {
         const exvi_heap_root *root = &file->root[i];
         if (root->group >= file->strings || root->label >= file->strings || root->node >= file->nodes)
-            return refuse_section(file, ROOTS, "leads to what is not there");
+            return refuse_section(file, EXVI_ROOTS, "leads to what is not there");
     }
     return true;
 }
@@ -241,17 +210,17 @@ static bool check_lists(exvi_heap_file *file)
 {
     for (size_t i = 0; i < file->bigsizes; i++)
         if (file->bigsize[i].node >= file->nodes || (i > 0 && file->bigsize[i].node <= file->bigsize[i - 1].node))
-            return refuse_section(file, BIGSIZE, "is not in order");
+            return refuse_section(file, EXVI_BIGSIZE, "is not in order");
     for (uint32_t i = 0; i < file->codes; i++) {
         const exvi_heap_code *code = &file->code[i];
         if (code->node >= file->nodes || (i > 0 && code->node <= code[-1].node) || code->file >= file->strings ||
             code->name >= file->strings)
-            return refuse_section(file, CODE, "is not in order");
+            return refuse_section(file, EXVI_CODE, "is not in order");
     }
     for (uint32_t i = 0; i < file->values; i++) {
         const exvi_heap_value *value = &file->value[i];
         if (value->node >= file->nodes || (i > 0 && value->node <= value[-1].node) || value->string >= file->strings)
-            return refuse_section(file, VALUES, "is not in order");
+            return refuse_section(file, EXVI_VALUES, "is not in order");
     }
     return true;
 }
@@ -342,9 +311,9 @@ bool exvi_heap_file_open(exvi_heap_file *file, const char *path)
     bool done = check_header(&r) && take_sections(&r) && check_counts(&r);
     if (done) {
         name_sections(&r);
-        done = check_strings(file, r.count[STRBYTE]) && check_types(file) && check_nodes(file) && check_edges(file) &&
-               check_roots(file) && check_lists(file) && find_kinds(file) && find_classes(file) &&
-               copy_flags(file, r.start[NFLAG]);
+        done = check_strings(file, r.count[EXVI_STRBYTE]) && check_types(file) && check_nodes(file) &&
+               check_edges(file) && check_roots(file) && check_lists(file) && find_kinds(file) &&
+               find_classes(file) && copy_flags(file, r.start[EXVI_NFLAG]);
     }
     if (!done)
         exvi_heap_file_close(file);

@@ -12,51 +12,10 @@
 #ifndef EXVI_READER_H
 #define EXVI_READER_H
 
+#include "format.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-
-enum { EXVI_HEAP_VERSION = 1 };
-#define EXVI_NO_NODE UINT32_MAX
-
-enum { /* nflag */
-    EXVI_HEAP_GENERATION = 3,
-    EXVI_HEAP_TRACKED = 4,
-    EXVI_HEAP_GC = 8,
-    EXVI_HEAP_DEAD = 16,
-    EXVI_HEAP_ESTIMATE = 32,
-};
-
-enum { EXVI_TYPE_HEAP = 1, EXVI_TYPE_GC = 2 };
-
-typedef enum exvi_edge_kind {
-    EXVI_EDGE_NONE, EXVI_EDGE_INDEX, EXVI_EDGE_ATTRIBUTE, EXVI_EDGE_KEY, EXVI_EDGE_SHOWN, EXVI_EDGE_HIDDEN,
-    EXVI_EDGE_INTERNAL, EXVI_EDGE_LOCAL, EXVI_EDGE_WEAK, EXVI_EDGE_CELL, EXVI_EDGE_KINDS,
-} exvi_edge_kind;
-#define EXVI_EDGE_KIND(label) ((label) >> 28)
-#define EXVI_EDGE_VALUE(label) ((label) & 0x0FFFFFFFu)
-
-typedef struct exvi_heap_type {
-    uint64_t address;
-    uint32_t name, module, node, flags;
-    uint64_t basic_size, item_size, zero;
-} exvi_heap_type;
-
-typedef struct exvi_heap_root {
-    uint32_t group, label, node, zero;
-} exvi_heap_root;
-
-typedef struct exvi_heap_code {
-    uint32_t node, file, name, line;
-} exvi_heap_code;
-
-typedef struct exvi_heap_value {
-    uint32_t node, string;
-} exvi_heap_value;
-
-typedef struct exvi_heap_bigsize {
-    uint64_t node, bytes;
-} exvi_heap_bigsize;
 
 typedef struct exvi_heap_file {
     const char *start;

@@ -66,8 +66,8 @@ static void tally_referrers(const exvi_study *study, const exvi_choice *choice, 
         for (uint64_t edge = file->row[node]; edge < file->row[node + 1]; edge++) {
             if (!is_chosen(choice, file->to[edge]))
                 continue;
-            uint32_t label = file->label[edge], kind = EXVI_EDGE_KIND(label);
-            bool is_alike = kind == EXVI_EDGE_INDEX || kind == EXVI_EDGE_KEY || kind == EXVI_EDGE_WEAK;
+            uint32_t label = file->label[edge], kind = EXVI_LABEL_KIND(label);
+            bool is_alike = kind == EXVI_LABEL_INDEX || kind == EXVI_LABEL_KEY || kind == EXVI_LABEL_WEAK;
             exvi_tally_add(referrers, exvi_heap_kind(file, node), is_alike ? kind << 28 : label, 0, node);
         }
     }

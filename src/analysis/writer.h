@@ -9,26 +9,14 @@
 #define EXVI_WRITER_H
 
 #include "checksum.h"
+#include "format.h"
 
 #include <stdbool.h>
-
-typedef enum exvi_column {
-    EXVI_COLUMN_ADDRESS, EXVI_COLUMN_TYPE, EXVI_COLUMN_SIZE, EXVI_COLUMN_COUNT, EXVI_COLUMN_FLAGS, EXVI_COLUMN_ROW,
-    EXVI_COLUMN_TO, EXVI_COLUMN_LABEL, EXVI_COLUMNS
-} exvi_column;
-
-enum { EXVI_WRITER_SECTIONS = 20 };
-
-typedef struct exvi_written_section { /* as it stands in the file */
-    char name[8];
-    uint64_t offset, bytes;
-    uint32_t crc, zero;
-} exvi_written_section;
 
 typedef struct exvi_writer {
     int file, why;           /* errno of what failed; 0: nothing */
     uint64_t nodes, edges;
-    exvi_written_section section[EXVI_WRITER_SECTIONS];
+    exvi_heap_entry entry[EXVI_SECTIONS]; /* of the table; columns first */
     unsigned sections;
     uint64_t end;            /* of the file so far */
     unsigned char *buffer;   /* a part for each column, and one for the section that is written behind them */
@@ -40,13 +28,13 @@ typedef struct exvi_writer {
 bool exvi_writer_begin(exvi_writer *writer, int file, uint64_t nodes, uint64_t edges);
 
 /* The next value of a column; of its width. */
-void exvi_writer_put(exvi_writer *writer, exvi_column column, uint64_t value);
+void exvi_writer_put(exvi_writer *writer, exvi_section column, uint64_t value);
 
-/* Columns are complete: what was put into TO and ROW can be read from the file. False: something failed. */
-bool exvi_writer_columns_end(exvi_writer *writer, unsigned first, unsigned last);
+/* These columns are complete, and can be read from the file. False: something failed. */
+bool exvi_writer_columns_end(exvi_writer *writer, exvi_section first, exvi_section last);
 
 /* A section behind the columns, whole or in pieces. */
-void exvi_writer_section(exvi_writer *writer, const char *name);
+void exvi_writer_section(exvi_writer *writer, exvi_section section);
 void exvi_writer_add(exvi_writer *writer, const void *bytes, size_t size);
 void exvi_writer_section_ends(exvi_writer *writer);
 

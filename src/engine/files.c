@@ -13,6 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define AT_ITS_PLACE UINT64_MAX /* an offset: where the file stands, which may be a pipe */
+
 #if EXVI_LINUX
 #include <sys/syscall.h>
 
@@ -90,14 +92,10 @@ int exvi_file_new(const char *path, int *why)
     return exvi_raw_failed(file) ? -1 : (int)file;
 }
 
-static long write_some(int file, const void *bytes, size_t size)
-{
-    return EXVI_RAW(SYS_write, file, bytes, size);
-}
-
 static long put_some(int file, uint64_t offset, const void *bytes, size_t size)
 {
-    return EXVI_RAW(SYS_pwrite64, file, bytes, size, offset);
+    return offset == AT_ITS_PLACE ? EXVI_RAW(SYS_write, file, bytes, size)
+                                  : EXVI_RAW(SYS_pwrite64, file, bytes, size, offset);
 }
 
 bool exvi_file_remove(const char *path)
@@ -126,15 +124,9 @@ int exvi_file_new(const char *path, int *why)
     return file;
 }
 
-static long write_some(int file, const void *bytes, size_t size)
-{
-    ssize_t done = write(file, bytes, size);
-    return done < 0 ? -errno : (long)done;
-}
-
 static long put_some(int file, uint64_t offset, const void *bytes, size_t size)
 {
-    ssize_t done = pwrite(file, bytes, size, (off_t)offset);
+    ssize_t done = offset == AT_ITS_PLACE ? write(file, bytes, size) : pwrite(file, bytes, size, (off_t)offset);
     return done < 0 ? -errno : (long)done;
 }
 
@@ -190,23 +182,6 @@ bool exvi_file_again(int file, char *text, size_t room)
     return size > 0;
 }
 
-bool exvi_file_append(int file, const void *bytes, size_t size, int *why)
-{
-    const char *rest = bytes;
-    while (size > 0) {
-        long done = write_some(file, rest, size);
-        if (done == -EINTR)
-            continue;
-        if (done <= 0) {
-            *why = done < 0 ? (int)-done : ENOSPC;
-            return false;
-        }
-        rest += done;
-        size -= (size_t)done;
-    }
-    return true;
-}
-
 bool exvi_file_put(int file, uint64_t offset, const void *bytes, size_t size, int *why)
 {
     const char *rest = bytes;
@@ -219,10 +194,15 @@ bool exvi_file_put(int file, uint64_t offset, const void *bytes, size_t size, in
             return false;
         }
         rest += done;
-        offset += (uint64_t)done;
+        offset += offset == AT_ITS_PLACE ? 0 : (uint64_t)done;
         size -= (size_t)done;
     }
     return true;
+}
+
+bool exvi_file_append(int file, const void *bytes, size_t size, int *why)
+{
+    return exvi_file_put(file, AT_ITS_PLACE, bytes, size, why);
 }
 
 bool exvi_file_read(const char *path, char *text, size_t room)
