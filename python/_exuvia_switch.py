@@ -3,19 +3,15 @@
 It stands beside the package, not within: where the answer is no, no module of the package is loaded. It may be loaded
 and called again and again, in any interpreter, and never raises.
 """
-import os
 import sys
+
+import _exuvia_variables
 
 _asked = False
 
 
-def are_heeded() -> bool:
-    """Whether variables of the environment count here, as for python's own: PYTHONPATH and the like."""
-    return not sys.flags.ignore_environment and os.getuid() == os.geteuid() and os.getgid() == os.getegid()
-
-
 def _is_wished() -> bool:
-    return os.environ.get("EXUVIA") == "1" and os.environ.get("EXUVIA_DISABLE") != "1" and are_heeded()
+    return _exuvia_variables.value("EXUVIA") == "1" and _exuvia_variables.value("EXUVIA_DISABLE") != "1"
 
 
 def begin() -> None:

@@ -94,8 +94,8 @@ def test_every_source_is_built():
 
 
 def test_the_whole_package_is_installed():
-    told = re.findall(r"'(exuvia/[\w/]+\.pyi?)'", (SOURCE / "python/meson.build").read_text())
-    there = [path for path in (SOURCE / "python/exuvia").rglob("*.py*") if path.suffix in (".py", ".pyi")]
+    told = re.findall(r"'([\w/]+\.pyi?)'", (SOURCE / "python/meson.build").read_text())
+    there = [path for path in (SOURCE / "python").rglob("*.py*") if path.suffix in (".py", ".pyi")]
     assert sorted(told) == sorted(str(path.relative_to(SOURCE / "python")) for path in there)
 
 
@@ -150,10 +150,9 @@ def test_the_extension_calls_the_engine_memory_and_analysis(build, extension):
 
 
 def python_imports():
-    """(importer, imported) of the package's modules, wherever in a file an import stands."""
-    package = SOURCE / "python/exuvia"
-    modules = {".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__"): path
-               for path in package.rglob("*.py")}
+    """(importer, imported) of the package's modules and those beside it, wherever in a file an import stands."""
+    modules = {".".join(path.relative_to(SOURCE / "python").with_suffix("").parts).removesuffix(".__init__"): path
+               for path in (SOURCE / "python").rglob("*.py")}
     found = set()
     for module, path in modules.items():
         for node in ast.walk(ast.parse(path.read_text())):

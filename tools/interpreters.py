@@ -125,7 +125,8 @@ def build(main, variant, suffix, include, folder):
     package = os.path.join(folder, "exuvia")
     extension = os.path.join(package, "_core" + suffix)
     shutil.copytree("python/exuvia", package, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy("python/_exuvia_switch.py", folder)
+    for beside in glob.glob("python/*.py"):
+        shutil.copy(beside, folder)
     if not stale(extension, "python/ext/*", "python/meson.build", "src/*/*.h", "include/*.h", library):
         return
     objects = compile_objects(include, flags, os.path.join(folder, "objects"))

@@ -1,19 +1,11 @@
-"""The variables of the environment that are ours: EXUVIA, EXUVIA_DISABLE, EXUVIA_OPTIONS.
-
-They count where python's own do: not under -E or -I, and not in a process that runs with other rights than those of
-whoever set them. `_exuvia_switch` asks the same before any module of this package is loaded.
-"""
+"""EXUVIA_DISABLE=1, and what is said to standard error while a program begins."""
 from __future__ import annotations
 
-import _exuvia_switch
-import os
 import sys
 
+import _exuvia_variables
+
 _said = False
-
-
-def variable(name: str) -> str | None:
-    return os.environ.get(name) if _exuvia_switch.are_heeded() else None
 
 
 def is_disabled() -> bool:
@@ -30,4 +22,4 @@ def say(text: str) -> None:
         print(f"exuvia: {text}", file=sys.stderr)
 
 
-_disabled = variable("EXUVIA_DISABLE") == "1"  # as this process found it
+_disabled = _exuvia_variables.value("EXUVIA_DISABLE") == "1"  # as this process found it

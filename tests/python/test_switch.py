@@ -8,7 +8,8 @@ import pytest
 
 STATE = ("import sys; print(*sorted(name for name in sys.modules if name.startswith(('exuvia', '_exuvia'))"
          " and '.' not in name), 'exuvia' in sys.modules and sys.modules['exuvia'].is_installed())")
-ON, OFF = "_exuvia_switch exuvia True\n", "False\n"
+ASKED = "_exuvia_switch _exuvia_variables "
+ON, NO, OFF = ASKED + "exuvia True\n", ASKED + "False\n", "False\n"
 
 
 class Environment:
@@ -75,7 +76,7 @@ def test_other_rights_than_the_callers(enabled):
     for change in "getuid", "getegid":
         code = f"import os, _exuvia_switch; os.{change} = lambda: 12345\n_exuvia_switch.begin(); " + STATE
         assert enabled.output("-c", code.replace("import os,", "import os, sys; os.environ['EXUVIA'] = '1'; import"))\
-            == "_exuvia_switch False\n"
+            == NO
 
 
 def test_the_kill_switch_wins(enabled):
@@ -177,8 +178,8 @@ def test_a_start_file(made):
     assert sorted(name for name in os.listdir(made.site) if name.startswith("exuvia.")) == ["exuvia.pth", "exuvia.start"]
     later = made.output("-c", "import sys; print(sys.version_info >= (3, 15))") == "True\n"
     assert made.state(EXUVIA="1") == ON
-    assert made.state() == ("_exuvia_switch False\n" if later else OFF)
-    assert made.state(EXUVIA="1", EXUVIA_DISABLE="1") == ("_exuvia_switch False\n" if later else OFF)
+    assert made.state() == (NO if later else OFF)
+    assert made.state(EXUVIA="1", EXUVIA_DISABLE="1") == (NO if later else OFF)
     made.output("-m", "exuvia", "disable")
     assert made.state(EXUVIA="1") == OFF
 
