@@ -24,7 +24,8 @@ enum { ALIVE = 64 };             /* a flag that is not for the file */
 
 typedef struct request { /* made by the parent */
     const exvi_layout *layout;
-    const char *path, *info;
+    int file;
+    const char *info;
     Py_ssize_t info_size;
     bool values;
     PyObject *modules;
@@ -325,7 +326,7 @@ static bool mark(dumper *d)
 {
     size_t size;
     int why;
-    const char *file = exvi_file_map(d->asked->path, &size, &why);
+    const char *file = exvi_open_file_map(d->asked->file, &size, &why);
     uint32_t *stack = exvi_map((d->count + 1) * sizeof *stack, exvi_page_size());
     if (!file || !stack)
         return false;
@@ -489,8 +490,7 @@ static exvi_search_end write_dump(exvi_answer *answer, void *arg)
     uint64_t words[4] = {0};
     int why = 0;
     if (begin(&d) && find_objects(&d) && number_objects(&d)) {
-        int file = exvi_file_new(d.asked->path, &why);
-        if (file >= 0 && !write_file(&d, file))
+        if (!write_file(&d, d.asked->file))
             why = d.writer.why ? d.writer.why : ENOMEM;
         words[1] = d.count;
         words[2] = d.edges;
@@ -515,22 +515,16 @@ static exvi_flight wait_for(exvi_snapshot *snapshot)
 
 PyObject *exvi_dump(const exvi_layout *layout, PyObject *args)
 {
-    PyObject *path;
-    const char *info;
     int values;
     request asked = {.layout = layout, .modules = PyImport_GetModuleDict()};
-    if (!PyArg_ParseTuple(args, "O&y#p", PyUnicode_FSConverter, &path, &info, &asked.info_size, &values))
+    if (!PyArg_ParseTuple(args, "iy#p", &asked.file, &asked.info, &asked.info_size, &values))
         return NULL;
-    asked.path = PyBytes_AS_STRING(path);
-    asked.info = info;
     asked.values = values != 0;
-    exvi_snapshot snapshot = {0};
+    exvi_snapshot snapshot = {.file = &asked.file};
     exv_status status = exvi_snapshot_start(&snapshot, write_dump, &asked, 4, WAIT_NS);
-    if (status != EXV_OK) {
-        Py_DECREF(path);
+    if (status != EXV_OK)
         return PyErr_Format(PyExc_RuntimeError, "no snapshot of the process can be taken: %s",
                             exv_reason_name(snapshot.reason));
-    }
     uint64_t stopped_ns = snapshot.clone_ns;
     exvi_flight flight = wait_for(&snapshot);
     PyObject *result = NULL;
@@ -540,12 +534,11 @@ PyObject *exvi_dump(const exvi_layout *layout, PyObject *args)
         const uint64_t *word = snapshot.answer->word;
         if (word[0]) {
             errno = (int)word[0];
-            PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, path);
+            PyErr_SetFromErrno(PyExc_OSError);
         } else {
             result = Py_BuildValue("(KKKK)", word[1], word[2], word[3], stopped_ns);
         }
     }
     exvi_snapshot_end(&snapshot);
-    Py_DECREF(path);
     return result;
 }

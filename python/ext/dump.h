@@ -10,9 +10,9 @@
 
 #include "layout.h"
 
-/* (path, info, values) -> (objects, references, bytes of the file, nanoseconds the program stood still). The file must
- * not be there yet; `info` is its section of that name, as bytes. OSError with the child's errno, ENOMEM
- * included, or RuntimeError: no child can be had. Waits without the GIL. */
+/* (file, info, values) -> (objects, references, bytes of the file, nanoseconds the program stood still). A descriptor
+ * of an empty file, open for reading and writing; `info` is its section of that name, as bytes. OSError with the
+ * child's errno, ENOMEM included, or RuntimeError: no child can be had. Waits without the GIL. */
 PyObject *exvi_dump(const exvi_layout *layout, PyObject *args);
 
 #endif

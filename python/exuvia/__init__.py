@@ -15,26 +15,32 @@ from exuvia._install import (
     start_collection,
     uninstall,
 )
+from exuvia._questions import Answer, census, cycles, summary, why
 from exuvia._stats import Collection, Pauses, Stats, Totals, stats
 from exuvia._timer import collect_every, collect_when_idle
 
 __version__ = "0.2.0"
 
 __all__ = [
+    "Answer",
     "Collection",
     "Dump",
     "Pauses",
     "Stats",
     "Totals",
     "Unsupported",
+    "census",
     "collect",
     "collect_every",
     "collect_when_idle",
+    "cycles",
     "dump",
     "finish_collection",
     "install",
     "is_installed",
     "start_collection",
     "stats",
+    "summary",
     "uninstall",
+    "why",
 ]

@@ -65,23 +65,47 @@ def dump(path: Union[str, os.PathLike[str]], *, values: bool = False) -> Dump:
     Raises FileExistsError: nothing is overwritten; OSError: what the system says of the file; Unsupported: a check of
     this interpreter failed, or no child can be had. A file that is not whole is taken away again.
     """
+    import _thread
     import errno
 
-    for name, ok, text in _install.checks():
-        if not ok:
-            raise _install.Unsupported(name, text)
     target = os.path.abspath(os.fspath(path))
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, "it is there already, and nothing is overwritten", target)
-    part = f"{target}.{os.getpid()}.part"
+    part = f"{target}.{os.getpid()}.{_thread.get_ident()}.part"
+    file = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
-        written = _core.dump(part, _info(), values)
+        written = dump_into(file, values)
         os.link(part, target, follow_symlinks=False)
-    except RuntimeError as error:
-        raise _install.Unsupported("dump", str(error)) from None
+    except OSError as error:
+        error.filename = target
+        raise
     finally:
+        os.close(file)
         try:
             os.unlink(part)
         except OSError:
             pass
     return Dump(target, *written)
+
+
+def dump_into(file: int, values: bool) -> tuple[int, int, int, int]:
+    """The fields of Dump behind the path. The file is empty, and open for reading and writing."""
+    for name, ok, text in _install.checks():
+        if not ok:
+            raise _install.Unsupported(name, text)
+    try:
+        return _core.dump(file, _info(), values)
+    except RuntimeError as error:
+        raise _install.Unsupported("dump", str(error)) from None
+
+
+def nameless_file() -> int:
+    """A descriptor of a new file of our own that is gone when it is closed: on disk, or where no folder has such, in
+    memory."""
+    for folder in (os.environ.get("TMPDIR"), "/tmp", "/var/tmp"):
+        try:
+            if folder:
+                return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_EXCL, 0o600)
+        except OSError:
+            pass
+    return os.memfd_create("exuvia")

@@ -129,12 +129,24 @@ static void reset_signal_handlers(void)
 }
 
 static bool has_own_table; /* of descriptors; in the child */
+static int kept = -1;      /* -1: none */
 
-/* An empty table of its own: what the parent closes is closed at once, a lock on a file goes with the parent, an exec
- * of the parent leaves nothing open here. Kernels before 5.9 cannot; there the table stays shared and untouched. */
+void exvi_child_keep(int file)
+{
+    kept = file;
+}
+
+static bool close_range_of(unsigned first, unsigned last)
+{
+    return first > last || EXVI_RAW(SYS_close_range, first, last, CLOSE_RANGE_OWN_TABLE) == 0;
+}
+
+/* A table of its own, empty but for what is kept: what the parent closes is closed at once, a lock on a file goes with
+ * the parent, an exec of the parent leaves nothing open here. Kernels before 5.9 cannot; there the table stays shared
+ * and untouched. */
 static bool leave_descriptors(void)
 {
-    return EXVI_RAW(SYS_close_range, 0u, ~0u, CLOSE_RANGE_OWN_TABLE) == 0;
+    return close_range_of((unsigned)(kept + 1), ~0u) && (kept <= 0 || close_range_of(0, (unsigned)kept - 1));
 }
 
 /* Blocked like all others, SIGALRM would wait for ever. */
@@ -328,6 +340,11 @@ int32_t exvi_clone(void)
 void exvi_child_settle(const char *name, uint64_t deadline_ns)
 {
     (void)name, (void)deadline_ns;
+}
+
+void exvi_child_keep(int file)
+{
+    (void)file;
 }
 
 void exvi_child_yield(void)

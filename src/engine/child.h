@@ -22,6 +22,9 @@ int32_t exvi_clone(void);
  * `deadline_ns` from now even if it hangs. */
 void exvi_child_settle(const char *name, uint64_t deadline_ns);
 
+/* In the child, before it settles: but this descriptor of the parent's. */
+void exvi_child_keep(int file);
+
 /* In the child: whoever else wants the processor comes first. */
 void exvi_child_yield(void);
 

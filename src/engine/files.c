@@ -67,6 +67,17 @@ bool exvi_file_write(const char *path, const char *text)
     return done;
 }
 
+const void *exvi_open_file_map(int file, size_t *size, int *why)
+{
+    char first; /* of a folder, this is where it is refused */
+    long end = EXVI_RAW(SYS_pread64, file, &first, 1, 0);
+    end = exvi_raw_failed(end) ? end : EXVI_RAW(SYS_lseek, file, 0, SEEK_END);
+    long start = end > 0 ? EXVI_RAW(SYS_mmap, NULL, end, PROT_READ, MAP_PRIVATE, file, 0) : end;
+    *why = exvi_raw_failed(start) ? (int)-start : 0;
+    *size = end > 0 ? (size_t)end : 0;
+    return exvi_raw_failed(start) ? NULL : (const void *)start;
+}
+
 /* Not waiting for whoever may write into a pipe of that name. */
 const void *exvi_file_map(const char *path, size_t *size, int *why)
 {
@@ -75,14 +86,9 @@ const void *exvi_file_map(const char *path, size_t *size, int *why)
         *why = (int)-file;
         return NULL;
     }
-    char first; /* of a folder, this is where it is refused */
-    long end = EXVI_RAW(SYS_pread64, file, &first, 1, 0);
-    end = exvi_raw_failed(end) ? end : EXVI_RAW(SYS_lseek, file, 0, SEEK_END);
-    long start = end > 0 ? EXVI_RAW(SYS_mmap, NULL, end, PROT_READ, MAP_PRIVATE, file, 0) : end;
+    const void *start = exvi_open_file_map((int)file, size, why);
     exvi_file_close((int)file);
-    *why = exvi_raw_failed(start) ? (int)-start : 0;
-    *size = end > 0 ? (size_t)end : 0;
-    return exvi_raw_failed(start) ? NULL : (const void *)start;
+    return start;
 }
 
 int exvi_file_new(const char *path, int *why)
@@ -105,16 +111,22 @@ bool exvi_file_remove(const char *path)
 
 #else
 
-const void *exvi_file_map(const char *path, size_t *size, int *why)
+const void *exvi_open_file_map(int file, size_t *size, int *why)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     off_t end = file < 0 ? -1 : lseek(file, 0, SEEK_END);
     void *start = end > 0 ? mmap(NULL, (size_t)end, PROT_READ, MAP_PRIVATE, file, 0) : MAP_FAILED;
     *why = end == 0 || start != MAP_FAILED ? 0 : errno;
-    if (file >= 0)
-        close(file);
     *size = end > 0 ? (size_t)end : 0;
     return start == MAP_FAILED ? NULL : start;
+}
+
+const void *exvi_file_map(const char *path, size_t *size, int *why)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const void *start = exvi_open_file_map(file, size, why);
+    if (file >= 0)
+        close(file);
+    return start;
 }
 
 int exvi_file_new(const char *path, int *why)

@@ -35,6 +35,7 @@ bool exvi_file_write(const char *path, const char *text); /* over what is there;
 /* A whole file, to be read only; NULL: it cannot be opened or is none that can be mapped, and *why is the errno. An
  * empty one is no mapping either: *why is 0. */
 const void *exvi_file_map(const char *path, size_t *size, int *why);
+const void *exvi_open_file_map(int file, size_t *size, int *why);
 
 /* A new file of mode 0600; -1: there is one of that name, or it cannot be made, and *why is the errno. */
 int exvi_file_new(const char *path, int *why);

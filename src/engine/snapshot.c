@@ -172,7 +172,8 @@ exv_status exvi_snapshot_start(exvi_snapshot *snapshot, exvi_search_fn *search, 
     if (flight == EXVI_FLIGHT_RUNNING || flight == EXVI_FLIGHT_ANSWERED)
         return EXV_BUSY;
     *snapshot = (exvi_snapshot){
-        .owner = exvi_own_pid(), .started_ns = exvi_clock_ns(), .plan = snapshot->plan, .room = snapshot->room};
+        .owner = exvi_own_pid(), .started_ns = exvi_clock_ns(), .plan = snapshot->plan, .file = snapshot->file,
+        .room = snapshot->room};
     snapshot->deadline_ns = add_ns(snapshot->started_ns, deadline_ns);
     snapshot->forecast = exvi_room_forecast(&snapshot->room, &snapshot->plan);
     exvi_watch watch = {0};
@@ -187,8 +188,10 @@ exv_status exvi_snapshot_start(exvi_snapshot *snapshot, exvi_search_fn *search, 
 
     uint64_t before_ns = exvi_clock_ns();
     int32_t pid = exvi_clone();
-    if (pid == 0)
+    if (pid == 0) {
+        exvi_child_keep(snapshot->file ? *snapshot->file : -1);
         live_as_child(snapshot->answer, &watch, search, arg);
+    }
     snapshot->clone_ns = exvi_clock_ns() - before_ns;
     if (pid < 0) {
         drop_answer(snapshot);

@@ -79,6 +79,7 @@ typedef struct exvi_snapshot {
     exvi_room room;        /* what was learned: stays from start to start */
     exvi_forecast forecast;
     const char *limit;     /* that the last forecast does not fit under */
+    const int *file;       /* set before a start: the descriptor that the child keeps, open until the end; NULL: none */
 } exvi_snapshot;
 
 /* Clone and search; `deadline_ns` from now. `room` is the largest answer in words (address space, resident only as

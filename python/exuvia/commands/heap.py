@@ -16,8 +16,6 @@ from exuvia.heap.ask import FOUND, MISASKED, NOT_FOUND, ask
 
 LINES = 20           # of a list, on a terminal
 MOST_STACKS = 200_000
-# A name of the program may hold what would steer the terminal.
-_VISIBLE = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != ord("\n")}
 Options = argparse.Namespace
 
 
@@ -38,7 +36,7 @@ def _question(options: Options, name: str, path: str, **more: Any) -> tuple[int,
 
 def _print(options: Options, answer: Any, text: Callable[[], str]) -> int:
     """0, or MISASKED where it cannot be written; a reader who has seen enough is none of that."""
-    words = json.dumps(answer, ensure_ascii=False, indent=2) if options.json else text().translate(_VISIBLE)
+    words = json.dumps(answer, ensure_ascii=False, indent=2) if options.json else show.visible(text())
     try:
         sys.stdout.buffer.write(words.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
         sys.stdout.flush()
@@ -58,7 +56,7 @@ def _summary(options: Options) -> int:
 
 def _census(options: Options) -> int:
     status, answer = _question(options, "census", options.file, retained=options.retained)
-    return status or _print(options, answer, lambda: show.census(answer, options.retained))
+    return status or _print(options, answer, lambda: show.census(answer))
 
 
 def _why(options: Options) -> int:

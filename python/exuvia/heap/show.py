@@ -8,6 +8,12 @@ from exuvia._summary import Table, plain
 from exuvia.heap.hints import CALLED_BLIND, hint
 
 Answer = dict[str, Any]
+# A name of the program may hold what would steer the terminal.
+_VISIBLE = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != ord("\n")}
+
+
+def visible(text: str) -> str:
+    return text.translate(_VISIBLE)
 
 
 def size(count: int) -> str:
@@ -135,7 +141,8 @@ def summary(answer: Answer) -> str:
 
 # --------------------------------------------------------------------- census
 
-def census(answer: Answer, retained: bool) -> str:
+def census(answer: Answer) -> str:
+    retained = any("retained" in of for of in answer["types"])
     ages_told = ("young", "middle", "old", "frozen", "dead")
     columns = ["type", "objects", "own", *(["retained"] if retained else []), *ages_told]
     rows = []
