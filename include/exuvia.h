@@ -40,8 +40,10 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define EXV_API __attribute__((visibility("default")))
+#define EXV_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define EXV_API
+#define EXV_PRINTF(text, first)
 #endif
 
 #ifdef __cplusplus
@@ -154,6 +156,10 @@ typedef struct exv_type {
     /** The program's own, for instance what its functions have to know of a type that was made at run time. The
      *  library does not look at it. */
     void *user;
+
+    /** Order, as Python's <: is `self` less than `other`, which is of this type too? NULL: exv_less() is
+     *  EXV_TYPE_ERROR. */
+    exv_status (*less)(void *self, void *other, bool *result);
 } exv_type;
 
 /** The largest payload, items included: 2^40 bytes. */
@@ -582,6 +588,7 @@ typedef struct exv_int exv_int;
 typedef struct exv_float exv_float;
 typedef struct exv_str exv_str;
 typedef struct exv_bytes exv_bytes;
+typedef struct exv_builder exv_builder;
 typedef struct exv_list exv_list;
 typedef struct exv_tuple exv_tuple;
 typedef struct exv_dict exv_dict;
@@ -593,7 +600,8 @@ typedef struct exv_names exv_names;
 /** The types of the values above, to compare with exv_get_type(). */
 EXV_API extern const exv_type exv_none_type, exv_bool_type, exv_int_type, exv_float_type,
     exv_str_type, exv_bytes_type, exv_list_type, exv_tuple_type, exv_dict_type, exv_set_type,
-    exv_class_type, exv_instance_type, exv_weakref_type, exv_names_type, exv_weak_table_type;
+    exv_class_type, exv_instance_type, exv_weakref_type, exv_names_type, exv_weak_table_type,
+    exv_builder_type;
 
 /** Borrowed: the heap's immortal None, True and False. */
 EXV_API exv_none *exv_get_none(exv_heap *heap);
@@ -613,6 +621,16 @@ EXV_API exv_status exv_int_modulo(exv_int *a, exv_int *b, exv_int **result);
 EXV_API exv_float *exv_float_new(exv_heap *heap, double value);
 EXV_API double exv_float_value(const exv_float *self);
 
+/** Python's + - * / // % of any two numbers (int, float, bool): of ints an int, with a float a float, by / always a
+ *  float, rounded once. Gives an owned result. EXV_TYPE_ERROR for what is no number, EXV_ZERO_DIVISION_ERROR, and for
+ *  ints EXV_OVERFLOW_ERROR as above: floats become infinite. */
+EXV_API exv_status exv_number_add(void *a, void *b, void **result);
+EXV_API exv_status exv_number_subtract(void *a, void *b, void **result);
+EXV_API exv_status exv_number_multiply(void *a, void *b, void **result);
+EXV_API exv_status exv_number_divide(void *a, void *b, void **result);
+EXV_API exv_status exv_number_floor_divide(void *a, void *b, void **result);
+EXV_API exv_status exv_number_modulo(void *a, void *b, void **result);
+
 /** Text in UTF-8. exv_str_new() takes `size` bytes, which may contain NUL; invalid UTF-8
  *  (also surrogates and overlong forms) is EXV_UNICODE_ERROR. The data is borrowed and
  *  NUL-terminated. */
@@ -623,9 +641,37 @@ EXV_API const char *exv_str_data(const exv_str *self);
 EXV_API size_t exv_str_size(const exv_str *self);   /**< in bytes */
 EXV_API size_t exv_str_length(const exv_str *self); /**< in characters */
 
+/** The characters from `start` up to `stop`, as self[start:stop]: negative ones count from the end, and what lies
+ *  outside means the end. Gives an owned str, `self` itself if that is all of it. Goes over the text if it is not
+ *  ASCII, as find does. */
+EXV_API exv_status exv_str_slice(exv_str *self, ptrdiff_t start, ptrdiff_t stop, exv_str **result);
+
+/** The character at which `part` is found first, from `start` on; -1: nowhere. */
+EXV_API ptrdiff_t exv_str_find(const exv_str *self, const exv_str *part, ptrdiff_t start);
+
+/** -1, 0 or 1: by the numbers of their characters, as Python orders them. */
+EXV_API int exv_str_compare(const exv_str *a, const exv_str *b);
+
+/** The strs with `separator` between them, in one new str; EXV_TYPE_ERROR for what is none. */
+EXV_API exv_status exv_str_join(exv_str *separator, void *const *items, size_t count, exv_str **result);
+
+/** Text in pieces. A failure sticks: later pieces are ignored and answered the same, and finish gives it too, so it is
+ *  enough to look there. Finish gives an owned str (EXV_UNICODE_ERROR if the pieces are no UTF-8 together) and begins
+ *  anew, whatever it answers. add_value adds what exv_to_str() gives; format is printf()'s. Adding costs what is added,
+ *  on average. */
+EXV_API exv_builder *exv_builder_new(exv_heap *heap);
+EXV_API size_t exv_builder_size(const exv_builder *self); /**< in bytes, up to now */
+EXV_API exv_status exv_builder_add(exv_builder *self, const char *utf8, size_t size);
+EXV_API exv_status exv_builder_add_value(exv_builder *self, void *value);
+EXV_API exv_status exv_builder_format(exv_builder *self, const char *format, ...) EXV_PRINTF(2, 3);
+EXV_API exv_status exv_builder_finish(exv_builder *self, exv_str **result);
+
 EXV_API exv_bytes *exv_bytes_new(exv_heap *heap, const void *data, size_t size);
 EXV_API const unsigned char *exv_bytes_data(const exv_bytes *self);
 EXV_API size_t exv_bytes_size(const exv_bytes *self);
+
+/** An order, for exv_list_sort(): is `a` less than `b`? It may fail, and run any code. */
+typedef exv_status exv_less_fn(void *a, void *b, bool *less, void *arg);
 
 /** Lists. Items are borrowed on the way in (the list takes its own reference) and on the
  *  way out of get. A negative index counts from the end. */
@@ -638,9 +684,28 @@ EXV_API exv_status exv_list_insert(exv_list *self, ptrdiff_t index, void *item);
 EXV_API exv_status exv_list_delete(exv_list *self, ptrdiff_t index);
 EXV_API void exv_list_clear(exv_list *self);
 
+/** Take an item out: an owned reference. -1 is the last one, at a cost that does not grow with the list. */
+EXV_API exv_status exv_list_pop(exv_list *self, ptrdiff_t index, void **item);
+
+/** The items as an array, exv_list_size() of them, borrowed until the list changes; NULL if there never was any. */
+EXV_API void *const *exv_list_items(const exv_list *self);
+
+/** Append `count` items, of an array or of another list (exv_list_items(), also this one's), or of a tuple. */
+EXV_API exv_status exv_list_extend(exv_list *self, void *const *items, size_t count);
+
+/** A new list of the items from `start` up to `stop`, as self[start:stop]. */
+EXV_API exv_status exv_list_slice(exv_list *self, ptrdiff_t start, ptrdiff_t stop, exv_list **result);
+
+/** Sort in place; NULL as the order means exv_less(). Stable: what is equal keeps its order. Takes about n log2 n
+ *  questions, n of a list that is sorted, and memory for one and a half times the items. The list is empty while the
+ *  order is asked: EXV_VALUE_ERROR if that puts something in. A failure of the order is passed on. On failure the list
+ *  is as it was before. */
+EXV_API exv_status exv_list_sort(exv_list *self, exv_less_fn *less, void *arg);
+
 EXV_API exv_tuple *exv_tuple_new(exv_heap *heap, void *const *items, size_t count);
 EXV_API size_t exv_tuple_size(const exv_tuple *self);
 EXV_API exv_status exv_tuple_get(exv_tuple *self, ptrdiff_t index, void **item);
+EXV_API void *const *exv_tuple_items(const exv_tuple *self); /**< exv_tuple_size() of them, borrowed */
 
 /** Dictionaries keep insertion order. Keys must be hashable. exv_dict_get() borrows.
  *  exv_dict_next() walks: start with *position 0; false at the end; key and value are
@@ -654,12 +719,28 @@ EXV_API exv_status exv_dict_contains(exv_dict *self, void *key, bool *result);
 EXV_API bool exv_dict_next(exv_dict *self, size_t *position, void **key, void **value);
 EXV_API void exv_dict_clear(exv_dict *self);
 
+/** Get or insert: the value of the key, borrowed, which is `value` from now on if there was none. */
+EXV_API exv_status exv_dict_set_default(exv_dict *self, void *key, void *value, void **result);
+
+/** With a C string as the key, which means the str of the same text; only a set that inserts makes one. */
+EXV_API exv_status exv_dict_get_text(exv_dict *self, const char *key, void **value);
+EXV_API exv_status exv_dict_set_text(exv_dict *self, const char *key, void *value);
+EXV_API exv_status exv_dict_delete_text(exv_dict *self, const char *key);
+
+/** For a walk during which the dict may change: new lists of the keys and values, in order, which stay as they are; or
+ *  a number that is another one after each insertion and deletion, but not when a value is replaced, so that a walk
+ *  with exv_dict_next() can find out. */
+EXV_API exv_status exv_dict_keys(exv_dict *self, exv_list **result);
+EXV_API exv_status exv_dict_values(exv_dict *self, exv_list **result);
+EXV_API uint32_t exv_dict_version(const exv_dict *self);
+
 EXV_API exv_set *exv_set_new(exv_heap *heap);
 EXV_API size_t exv_set_size(const exv_set *self);
 EXV_API exv_status exv_set_add(exv_set *self, void *item);
 EXV_API exv_status exv_set_discard(exv_set *self, void *item, bool *was_there);
 EXV_API exv_status exv_set_contains(exv_set *self, void *item, bool *result);
 EXV_API bool exv_set_next(exv_set *self, size_t *position, void **item);
+EXV_API exv_status exv_set_members(exv_set *self, exv_list **result); /**< a new list, in order of insertion */
 
 /** User-defined classes: a name, and a destructor (__del__; may be NULL) called once for
  *  each instance with `arg`. Instances have attributes. `result` of get is borrowed. */
@@ -692,6 +773,10 @@ EXV_API exv_status exv_repr(void *object, exv_str **result);
 EXV_API exv_status exv_to_str(void *object, exv_str **result);
 EXV_API exv_status exv_print(void *object);
 EXV_API exv_status exv_equal(void *a, void *b, bool *result);
+
+/** Python's a < b: of numbers, of two strs, bytes, lists or tuples, of two sets (a proper subset), and of two objects
+ *  of a type with `less`; EXV_TYPE_ERROR otherwise. */
+EXV_API exv_status exv_less(void *a, void *b, bool *result);
 EXV_API exv_status exv_hash(void *object, uint64_t *result);
 
 #ifdef __cplusplus

@@ -276,6 +276,64 @@ static void a_key_error_without_a_repr(void **state)
     exv_decref(dict);
 }
 
+static void walks_that_the_dict_survives(void **state)
+{
+    exv_heap *heap = *state;
+    exv_dict *dict = exv_dict_new(heap);
+    for (int i = 0; i < 30; i++)
+        put(dict, integer(heap, i), integer(heap, 300 + i));
+    exv_list *keys = NULL, *values = NULL;
+    assert_ok(exv_dict_keys(dict, &keys));
+    assert_ok(exv_dict_values(dict, &values));
+    uint32_t version = exv_dict_version(dict);
+    assert_ok(exv_dict_set(dict, exv_list_items(keys)[0], keys)); /* replaced: a walk goes on */
+    assert_int_equal(exv_dict_version(dict), version);
+    for (size_t i = 0; i < exv_list_size(keys); i++) {
+        assert_ok(exv_dict_delete(dict, exv_list_items(keys)[i]));
+        assert_true(exv_dict_version(dict) != version);
+    }
+    version = exv_dict_version(dict);
+    assert_ok(exv_dict_set_text(dict, "name", values));
+    assert_true(exv_dict_version(dict) != version);
+    assert_int_equal(exv_list_size(keys), 30);
+    assert_int_equal(exv_int_value(exv_list_items(values)[29]), 329);
+    version = exv_dict_version(dict);
+    exv_dict_clear(dict);
+    assert_true(exv_dict_version(dict) != version);
+    exv_decref(values);
+    exv_decref(keys);
+    exv_decref(dict);
+}
+
+static void get_or_insert(void **state)
+{
+    exv_heap *heap = *state;
+    exv_dict *dict = exv_dict_new(heap);
+    exv_list *first = exv_list_new(heap), *second = exv_list_new(heap);
+    exv_str *key = text_of(heap, "k");
+    void *got = NULL;
+    assert_false(exv_gc_is_tracked(dict));
+    assert_ok(exv_dict_set_default(dict, key, first, &got));
+    assert_ptr_equal(got, first);
+    assert_true(exv_gc_is_tracked(dict));
+    assert_ok(exv_dict_set_default(dict, key, second, &got));
+    assert_ptr_equal(got, first);
+    assert_int_equal(exv_refcount(first), 2);
+    assert_int_equal(exv_refcount(second), 1);
+    assert_int_equal(exv_dict_set_default(dict, second, first, &got), EXV_TYPE_ERROR);
+    got = NULL;
+    assert_ok(exv_dict_get_text(dict, "k", &got));
+    assert_ptr_equal(got, first);
+    assert_int_equal(exv_dict_get_text(dict, "it's", &got), EXV_KEY_ERROR);
+    assert_message(heap, "KeyError: \"it's\"");
+    assert_int_equal(exv_dict_set_text(dict, "\xff", first), EXV_UNICODE_ERROR);
+    assert_int_equal(exv_dict_get_text(dict, "\xff", &got), EXV_KEY_ERROR);
+    exv_decref(key);
+    exv_decref(first);
+    exv_decref(second);
+    exv_decref(dict);
+}
+
 #ifdef EXVI_CHECKED
 static exv_status set_40(void *arg)
 {
@@ -288,6 +346,31 @@ static exv_status set_40(void *arg)
     while (status != EXV_OK && --done > 0)
         exv_dict_delete(dict, exv_int_new(heap, 99 + done));
     return status;
+}
+
+static exv_status set_default_and_text(void *arg)
+{
+    exv_heap *heap = exv_get_heap(arg);
+    exv_dict *dict = exv_dict_new(heap);
+    exv_list *keys = NULL;
+    void *got;
+    exv_status status = dict ? exv_dict_set_default(dict, exv_get_none(heap), arg, &got) : EXV_NO_MEMORY;
+    if (status == EXV_OK)
+        status = exv_dict_set_text(dict, "name", arg);
+    if (status == EXV_OK)
+        status = exv_dict_keys(dict, &keys);
+    assert_true(status != EXV_OK || exv_list_size(keys) == 2);
+    exv_decref(keys);
+    exv_decref(dict);
+    return status;
+}
+
+static void no_memory_for_other_ways(void **state)
+{
+    exv_heap *heap = *state;
+    exv_list *list = exv_list_new(heap);
+    assert_true(fail_each_allocation(heap, list, set_default_and_text, list) >= 5);
+    exv_decref(list);
 }
 
 static void no_memory(void **state)
@@ -325,8 +408,11 @@ int main(void)
         value_test(destructors_may_change_the_dict),
         value_test(reprs_and_comparisons_may_change_the_dict),
         value_test(a_key_error_without_a_repr),
+        value_test(walks_that_the_dict_survives),
+        value_test(get_or_insert),
 #ifdef EXVI_CHECKED
         value_test(no_memory),
+        value_test(no_memory_for_other_ways),
 #endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,6 +149,31 @@ static void use_many_references(exv_heap *heap, counts *c)
     exv_decref(p);
 }
 
+static void use_sequences(exv_heap *heap, exv_list *list, exv_dict *dict)
+{
+    exv_list *made = NULL;
+    exv_str *text = NULL;
+    exv_builder *builder = exv_builder_new(heap);
+    void *got = NULL;
+    if (list && exv_list_slice(list, 3, -3, &made) == EXV_OK) {
+        size_t size = exv_list_size(made);
+        if (exv_list_extend(made, exv_list_items(list), exv_list_size(list)) != EXV_OK)
+            REQUIRE(exv_list_size(made) == size);
+        (void)exv_list_sort(made, NULL, NULL);
+        exv_decref(made);
+        made = NULL;
+    }
+    if (dict && exv_dict_set_text(dict, "key", dict) != EXV_OK)
+        REQUIRE(exv_dict_get_text(dict, "key", &got) != EXV_OK && !got);
+    if (dict && exv_dict_keys(dict, &made) == EXV_OK)
+        REQUIRE(exv_list_size(made) == exv_dict_size(dict));
+    exv_decref(made);
+    if (builder && list && exv_builder_add_value(builder, list) == EXV_OK)
+        REQUIRE(exv_builder_finish(builder, &text) == EXV_OK || !text);
+    exv_decref(text);
+    exv_decref(builder);
+}
+
 static void use_containers(exv_heap *heap)
 {
     exv_list *list = exv_list_new(heap);
@@ -169,6 +194,7 @@ static void use_containers(exv_heap *heap)
         exv_decref(text);
         exv_decref(number);
     }
+    use_sequences(heap, list, dict);
     exv_str *shown = NULL;
     void *items[] = {list, dict, set};
     exv_tuple *tuple = list && dict && set ? exv_tuple_new(heap, items, 3) : NULL;

@@ -101,6 +101,31 @@ static void short_lists_are_small(void **state)
         assert_in_range(bytes_of_list(heap, size), 32 + size * 8, 32 + (size + size / 8 + 8) * 8);
 }
 
+static void who_owns_what_is_popped_and_extended(void **state)
+{
+    exv_heap *heap = *state;
+    exv_list *list = counting(heap, 300, 302), *slice = NULL;
+    void *item = NULL;
+    assert_int_equal(exv_list_pop(list, 2, &item), EXV_INDEX_ERROR);
+    assert_null(item);
+    assert_ok(exv_list_pop(list, 0, &item));
+    assert_int_equal(exv_refcount(item), 1);
+    assert_ok(exv_list_extend(list, &item, 1));
+    assert_int_equal(exv_refcount(item), 2);
+    assert_ok(exv_list_extend(list, exv_list_items(list) + 1, 1));
+    assert_int_equal(exv_refcount(item), 3);
+    assert_ok(exv_list_slice(list, -2, 100, &slice));
+    assert_int_equal(exv_refcount(item), 5);
+    exv_decref(slice);
+    assert_repr_of_new(list, "[301, 300, 300]");
+    exv_decref(item);
+    list = exv_list_new(heap);
+    assert_ok(exv_list_extend(list, exv_list_items(list), 0));
+    assert_int_equal(exv_list_pop(list, -1, &item), EXV_INDEX_ERROR);
+    assert_message(heap, "IndexError: pop from empty list");
+    exv_decref(list);
+}
+
 #ifdef EXVI_STRESS
 static void no_list_is_longer_than_its_size_can_say(void **state)
 {
@@ -315,10 +340,29 @@ static exv_status insert_32(void *arg)
     return status;
 }
 
+static exv_status extend_and_slice(void *arg)
+{
+    const change *c = arg;
+    size_t before = exv_list_size(c->list);
+    exv_list *slice = NULL;
+    exv_status status = exv_list_extend(c->list, exv_list_items(c->list), before);
+    if (status == EXV_OK)
+        status = exv_list_slice(c->list, 1, 3, &slice);
+    while (status != EXV_OK && exv_list_size(c->list) > before)
+        exv_list_delete(c->list, -1);
+    exv_decref(slice);
+    return status;
+}
+
 static void no_memory(void **state)
 {
     exv_heap *heap = *state;
     exv_list *list = counting(heap, 300, 303);
+    change own = {list, NULL};
+    assert_true(fail_each_allocation(heap, list, extend_and_slice, &own) >= 2);
+    assert_repr(list, "[300, 301, 302, 300, 301, 302]");
+    while (exv_list_size(list) > 3)
+        assert_ok(exv_list_delete(list, -1));
     exv_str *text = text_of(heap, "item");
     change c = {list, text};
     assert_true(fail_each_allocation(heap, list, append_32, &c) >= 2);
@@ -343,6 +387,7 @@ int main(void)
         value_test(changes),
         value_test(long_lists_grow_and_shrink),
         value_test(short_lists_are_small),
+        value_test(who_owns_what_is_popped_and_extended),
 #ifdef EXVI_STRESS
         value_test(no_list_is_longer_than_its_size_can_say),
 #endif

@@ -155,6 +155,19 @@ static void a_size_beyond_all_memory_is_refused(void **state)
     assert_null(exvi_str_new_valid(heap, "", EXV_MAX_SIZE));
 }
 
+static void order(void **state)
+{
+    exv_heap *heap = *state;
+    static const char *const ascending[] = {"", "a", "ab", "a\u00e9", "b", "\u00e9", "\uffff", "\U0001f40d"};
+    for (int i = 0; i < 8; i++)
+        for (int k = 0; k < 8; k++) {
+            exv_str *a = text_of(heap, ascending[i]), *b = text_of(heap, ascending[k]);
+            assert_int_equal(exv_str_compare(a, b), (i > k) - (i < k));
+            exv_decref(a);
+            exv_decref(b);
+        }
+}
+
 #ifdef EXVI_CHECKED
 static exv_status join(void *arg)
 {
@@ -181,6 +194,7 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        value_test(order),
         value_test(made_and_read),
         value_test(what_is_not_utf8_is_refused),
         value_test(every_character_but_surrogates),

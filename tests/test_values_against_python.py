@@ -242,6 +242,181 @@ def test_arithmetic(driver):
     compare(driver, cases)
 
 
+NUMBER_OPERATIONS = {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b,
+                     "//": lambda a, b: a // b, "%": lambda a, b: a % b}
+BY_ZERO = {"/": "division", "//": "floor division", "%": "modulo"}
+
+
+def by_zero(operator, a, b):
+    """The message as the library words it: Python's own differ between its versions."""
+    if isinstance(a, float) or isinstance(b, float):
+        return f"ZeroDivisionError: float {BY_ZERO[operator]} by zero"
+    return {"/": "ZeroDivisionError: division by zero", "//": "ZeroDivisionError: integer division or modulo by zero",
+            "%": "ZeroDivisionError: integer modulo by zero"}[operator]
+
+
+def test_arithmetic_of_numbers(driver):
+    rng = random.Random(SEED + 5)
+    special = [0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324, sys.float_info.max, 1.0, -1.0]
+    cases = []
+    for _ in range(8000):
+        a, b = (rng.choice((random_int(rng), random_float(rng), random_float(rng), rng.choice(special),
+                            rng.random() < 0.5)) for _ in range(2))
+        a, b = (max(INT_MIN, min(number, INT_MAX)) if type(number) is int else number for number in (a, b))
+        if rng.random() < 0.3 and isinstance(a, float) and isinstance(b, float):
+            b = a * rng.randrange(1, 50) / rng.randrange(1, 50)
+        operator = rng.choice(list(NUMBER_OPERATIONS))
+        try:
+            result = NUMBER_OPERATIONS[operator](a, b)
+            answer = repr(result)
+            if isinstance(result, int) and not INT_MIN <= result <= INT_MAX:
+                answer = f"OverflowError: {int(a)} {operator} {int(b)} does not fit 64 bits"
+        except ZeroDivisionError:
+            answer = by_zero(operator, a, b)
+        words = " ".join(number_words(number) for number in (a, b))
+        cases.append((f"{words} n{operator} repr", answer))
+    cases.append(("s61 i1 n+ repr", "TypeError: unsupported operand type(s) for +: 'str' and 'int'"))
+    compare(driver, cases)
+
+
+def number_words(number):
+    if isinstance(number, bool):
+        return "T" if number else "F"
+    return whole(number).words if isinstance(number, int) else real(number).words
+
+
+def answer_of(question):
+    try:
+        return repr(question())
+    except (TypeError, IndexError, KeyError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def random_ordered(rng):
+    """One of a few, so that some of a list are equal: numbers of all types, or strs, or tuples of both."""
+    kind = rng.randrange(3)
+    if kind == 0:
+        return Value(*rng.choice([(True, "T"), (0, "i0"), (1, "i1"), (2**62, f"i{2**62}"), (-3, "i-3")]))
+    if kind == 1:
+        return real(rng.choice((0.5, 1.0, -3.0, 2.0**62, math.inf, 2.0**62 - 512)))
+    number = random_int(rng)
+    return whole(max(INT_MIN, min(number, INT_MAX)))
+
+
+def test_order(driver):
+    rng = random.Random(SEED + 6)
+    cases = []
+    for _ in range(3000):
+        value = random_value(rng, 2)
+        other = relative(value.value, rng) if rng.random() < 0.6 else random_value(rng, 2)
+        answer = answer_of(lambda: value.value < other.value)
+        if len(answer.encode()) < 256:
+            cases.append((f"{value.words} {other.words} less", answer))
+    for _ in range(3000):
+        a, b = random_ordered(rng), random_ordered(rng)
+        cases.append((f"{a.words} {b.words} less", str(a.value < b.value)))
+    cases += [(f"{real(math.nan).words} i1 less", "False"), (f"i1 {real(math.nan).words} less", "False")]
+    compare(driver, cases)
+
+
+def test_sort(driver):
+    rng = random.Random(SEED + 7)
+    cases = []
+    for _ in range(1500):
+        items = [random_ordered(rng) for _ in range(rng.choice((0, 1, 2, 5, 8, 9, 20, 100)))]
+        if rng.random() < 0.3:
+            items.sort(key=lambda item: item.value, reverse=rng.random() < 0.5)
+        made = gather("l", items)
+        cases.append((f"{made.words} sort repr", repr(sorted(made.value))))
+        pairs = gather("l", [gather("t", [item, whole(number)]) for number, item in enumerate(items)])
+        cases.append((f"{pairs.words} sort_by_first repr", repr(sorted(pairs.value, key=lambda pair: pair[0]))))
+    cases.append(("i1 s61 l2 = sort", "TypeError: '<' not supported between instances of 'str' and 'int'"))
+    compare(driver, cases)
+
+
+def test_lists(driver):
+    """Changes of one list, one after the other."""
+    rng = random.Random(SEED + 8)
+    cases = []
+    for _ in range(1500):
+        numbers = list(range(rng.randrange(4)))
+        words = [gather("l", [whole(number) for number in numbers]).words]
+        for step in range(rng.randrange(1, 12)):
+            index = rng.randrange(-6, 7)
+            kind = rng.randrange(4)
+            if kind == 0 and -len(numbers) <= index < len(numbers):
+                words.append(f"i{index} pop drop")
+                numbers.pop(index)
+            elif kind == 1:
+                words.append(f"i{index} i{step} insert")
+                numbers.insert(index, step)
+            elif kind == 2:
+                other = [rng.randrange(100) for _ in range(rng.randrange(20))]
+                words.append(gather(rng.choice("lt"), [whole(number) for number in other]).words + " extend")
+                numbers.extend(other)
+            elif len(numbers) < 200:
+                words.append("= extend")
+                numbers.extend(numbers)
+        start, stop = rng.randrange(-9, 10), rng.randrange(-9, 10)
+        cases.append((" ".join([*words, "repr"]), repr(numbers)))
+        cases.append((" ".join([*words, f"i{start} i{stop} slice repr"]), repr(numbers[start:stop])))
+        index = rng.randrange(-6, 7)
+        cases.append((" ".join([*words, f"i{index} pop repr"]), answer_of(lambda: numbers.pop(index))))
+    compare(driver, cases)
+
+
+def test_texts(driver):
+    rng = random.Random(SEED + 9)
+    cases = []
+    for _ in range(4000):
+        letters = rng.choice(("ab", "a\u00e9", "a\U0001f600\u20ac"))
+        string = "".join(rng.choice(letters) for _ in range(rng.randrange(10)))
+        part = "".join(rng.choice(letters) for _ in range(rng.randrange(3)))
+        start, stop = rng.randrange(-11, 12), rng.randrange(-11, 12)
+        cases.append((f"{text(string).words} i{start} i{stop} slice repr", repr(string[start:stop])))
+        cases.append((f"{text(string).words} {text(part).words} i{start} find repr", repr(string.find(part, start))))
+        cases.append((f"{text(string).words} {text(part).words} less", repr(string < part)))
+        parts = [text("".join(rng.choice(letters) for _ in range(rng.randrange(3)))) for _ in range(rng.randrange(5))]
+        if rng.random() < 0.1:
+            parts.insert(rng.randrange(len(parts) + 1), whole(7))
+        made = gather("l", parts)
+        cases.append((f"{text(part).words} {made.words} join repr", answer_of(lambda: part.join(made.value))))
+        values = gather("l", [random_value(rng, 1) for _ in range(rng.randrange(4))] + parts)
+        if all("\0" not in value for value in values.value if isinstance(value, str)):
+            cases.append((f"{values.words} build repr", repr("".join(map(str, values.value)))))
+    compare(driver, cases)
+
+
+def test_dicts(driver):
+    rng = random.Random(SEED + 10)
+    cases = []
+    for _ in range(2000):
+        mapped, words = {}, ["d0"]
+        for step in range(rng.randrange(1, 12)):
+            key = rng.choice("abc'")
+            kind = rng.randrange(4)
+            if kind == 0:
+                words.append(f"{text(key).words} i{step} set_text")
+                mapped[key] = step
+            elif kind == 1 and key in mapped:
+                words.append(f"{text(key).words} {rng.choice(('delete', 'delete_text'))}")
+                del mapped[key]
+            elif kind == 2:
+                words.append(f"i{ord(key)} i{step} p")
+                mapped[ord(key)] = step
+            else:
+                words.append(f"{text(key).words} i{step} set_default repr")
+                cases.append((" ".join(words), repr(mapped.setdefault(key, step))))
+                words[-1] = f"{text(key).words} i{step} p" if mapped[key] == step else ""
+        key = rng.choice("abc'")
+        cases.append((" ".join([*words, text(key).words, "get_text repr"]), answer_of(lambda: mapped[key])))
+        cases.append((" ".join([*words, "keys repr"]), repr(list(mapped))))
+        cases.append((" ".join([*words, "values repr"]), repr(list(mapped.values()))))
+        if key not in mapped:
+            cases.append((" ".join([*words, text(key).words, "delete_text repr"]), f"KeyError: {key!r}"))
+    compare(driver, cases + [("i3 i1 i3 S3 keys repr", "[3, 1]")])
+
+
 def test_what_is_not_utf8(driver):
     rng = random.Random(SEED + 4)
     cases = []

@@ -10,7 +10,10 @@
  *     a                append the top to the list below it, which stays     p  the same for a dict: key, value
  *     + - * / %        of two ints
  *     get              the value of a key in the dict below it
- *     repr equal hash  the line's answer; no word after it
+ *     n+ n- ... n/ n// of any two numbers
+ *     pop insert extend sort slice keys ...   the functions of these names: the operands are on the stack; what is
+ *                      changed stays, what is given is put on top
+ *     repr equal less hash   the line's answer; no word after it
  *
  * An operation that fails ends its line: the answer is the message.
  */
@@ -158,6 +161,246 @@ static exv_status look_up(machine *m)
     return status;
 }
 
+/* ------------------------------------------------------------ operations */
+
+static exv_status number_operation(machine *m, exv_status (*function)(void *, void *, void **))
+{
+    void *b = pop(m), *a = pop(m), *result = NULL;
+    exv_status status = function(a, b, &result);
+    exv_decref(a);
+    exv_decref(b);
+    if (status == EXV_OK)
+        push(m, result);
+    return status;
+}
+
+static int64_t pop_int(machine *m)
+{
+    void *value = pop(m);
+    int64_t number = exv_int_value(value);
+    exv_decref(value);
+    return number;
+}
+
+static void *below(const machine *m)
+{
+    return m->stack[m->size - 1];
+}
+
+static bool is_text(const void *value)
+{
+    return exv_get_type(value) == &exv_str_type;
+}
+
+static exv_status list_pop(machine *m)
+{
+    int64_t index = pop_int(m);
+    void *item = NULL;
+    exv_status status = exv_list_pop(below(m), index, &item);
+    if (status == EXV_OK)
+        push(m, item);
+    return status;
+}
+
+static exv_status drop(machine *m)
+{
+    exv_decref(pop(m));
+    return EXV_OK;
+}
+
+static exv_status list_insert(machine *m)
+{
+    void *item = pop(m);
+    int64_t index = pop_int(m);
+    exv_status status = exv_list_insert(below(m), index, item);
+    exv_decref(item);
+    return status;
+}
+
+static exv_status list_extend(machine *m)
+{
+    void *other = pop(m);
+    bool is_list = exv_get_type(other) == &exv_list_type;
+    exv_status status = exv_list_extend(below(m), is_list ? exv_list_items(other) : exv_tuple_items(other),
+                                        is_list ? exv_list_size(other) : exv_tuple_size(other));
+    exv_decref(other);
+    return status;
+}
+
+static exv_status list_sort(machine *m)
+{
+    return exv_list_sort(below(m), NULL, NULL);
+}
+
+/* By the first items of tuples, so that it shows whether equal ones keep their order. */
+static exv_status less_at_first(void *a, void *b, bool *less, void *arg)
+{
+    (void)arg;
+    return exv_less(exv_tuple_items(a)[0], exv_tuple_items(b)[0], less);
+}
+
+static exv_status list_sort_by_first(machine *m)
+{
+    return exv_list_sort(below(m), less_at_first, NULL);
+}
+
+static exv_status slice(machine *m)
+{
+    int64_t stop = pop_int(m), start = pop_int(m);
+    void *whole = pop(m);
+    exv_str *text = NULL;
+    exv_list *list = NULL;
+    exv_status status = is_text(whole) ? exv_str_slice(whole, start, stop, &text)
+                                       : exv_list_slice(whole, start, stop, &list);
+    exv_decref(whole);
+    if (status == EXV_OK)
+        push(m, text ? (void *)text : list);
+    return status;
+}
+
+static exv_status find(machine *m)
+{
+    int64_t start = pop_int(m);
+    void *part = pop(m), *whole = pop(m);
+    push(m, exv_int_new(m->heap, exv_str_find(whole, part, start)));
+    exv_decref(part);
+    exv_decref(whole);
+    return EXV_OK;
+}
+
+static exv_status join(machine *m)
+{
+    void *items = pop(m), *separator = pop(m);
+    exv_str *joined = NULL;
+    exv_status status = exv_str_join(separator, exv_list_items(items), exv_list_size(items), &joined);
+    exv_decref(items);
+    exv_decref(separator);
+    if (status == EXV_OK)
+        push(m, joined);
+    return status;
+}
+
+/* The texts of all items of a list. */
+static exv_status build(machine *m)
+{
+    void *items = pop(m);
+    exv_builder *builder = exv_builder_new(m->heap);
+    exv_str *built = NULL;
+    for (size_t i = 0; i < exv_list_size(items); i++) {
+        void *item = exv_list_items(items)[i];
+        if (is_text(item) && i % 2)
+            exv_builder_format(builder, "%s", exv_str_data(item));
+        else
+            exv_builder_add_value(builder, item);
+    }
+    exv_status status = exv_builder_finish(builder, &built);
+    exv_decref(builder);
+    exv_decref(items);
+    if (status == EXV_OK)
+        push(m, built);
+    return status;
+}
+
+static exv_status set_default(machine *m)
+{
+    void *value = pop(m), *key = pop(m), *got = NULL;
+    exv_status status = exv_dict_set_default(below(m), key, value, &got);
+    exv_incref(got);
+    exv_decref(value);
+    exv_decref(key);
+    if (status == EXV_OK)
+        push(m, got);
+    return status;
+}
+
+static exv_status get_text(machine *m)
+{
+    void *key = pop(m), *dict = pop(m), *value = NULL;
+    exv_status status = exv_dict_get_text(dict, exv_str_data(key), &value);
+    if (status == EXV_OK)
+        push(m, exv_incref(value));
+    exv_decref(key);
+    exv_decref(dict);
+    return status;
+}
+
+static exv_status set_text(machine *m)
+{
+    void *value = pop(m), *key = pop(m);
+    exv_status status = exv_dict_set_text(below(m), exv_str_data(key), value);
+    exv_decref(value);
+    exv_decref(key);
+    return status;
+}
+
+static exv_status delete_key(machine *m, bool by_text)
+{
+    void *key = pop(m);
+    exv_status status = by_text ? exv_dict_delete_text(below(m), exv_str_data(key)) : exv_dict_delete(below(m), key);
+    exv_decref(key);
+    return status;
+}
+
+static exv_status delete_by_value(machine *m)
+{
+    return delete_key(m, false);
+}
+
+static exv_status delete_by_text(machine *m)
+{
+    return delete_key(m, true);
+}
+
+static exv_status list_of(machine *m, exv_status (*function)(void *, exv_list **))
+{
+    void *container = pop(m);
+    exv_list *list = NULL;
+    exv_status status = function(container, &list);
+    exv_decref(container);
+    if (status == EXV_OK)
+        push(m, list);
+    return status;
+}
+
+static exv_status keys_of(void *container, exv_list **result)
+{
+    return exv_get_type(container) == &exv_dict_type ? exv_dict_keys(container, result)
+                                                     : exv_set_members(container, result);
+}
+
+static exv_status keys(machine *m)
+{
+    return list_of(m, keys_of);
+}
+
+static exv_status values_of(void *container, exv_list **result)
+{
+    return exv_dict_values(container, result);
+}
+
+static exv_status values(machine *m)
+{
+    return list_of(m, values_of);
+}
+
+static const struct {
+    const char *word;
+    exv_status (*function)(machine *m);
+} operations[] = {
+    {"pop", list_pop}, {"drop", drop}, {"insert", list_insert}, {"extend", list_extend}, {"sort", list_sort},
+    {"sort_by_first", list_sort_by_first}, {"slice", slice}, {"find", find}, {"join", join}, {"build", build},
+    {"set_default", set_default}, {"get_text", get_text}, {"set_text", set_text}, {"delete_text", delete_by_text},
+    {"delete", delete_by_value}, {"keys", keys}, {"values", values},
+};
+
+static const struct {
+    const char *word;
+    exv_status (*function)(void *, void *, void **);
+} number_operations[] = {
+    {"n+", exv_number_add},      {"n-", exv_number_subtract},      {"n*", exv_number_multiply},
+    {"n/", exv_number_divide},   {"n//", exv_number_floor_divide}, {"n%", exv_number_modulo},
+};
+
 /* --------------------------------------------------------------- answers */
 
 static exv_status answer(machine *m, const char *word)
@@ -177,10 +420,10 @@ static exv_status answer(machine *m, const char *word)
             printf("%lld\n", (long long)hash);
     } else {
         void *a = pop(m);
-        bool equal = false;
-        status = exv_equal(a, b, &equal);
+        bool holds = false;
+        status = strcmp(word, "less") == 0 ? exv_less(a, b, &holds) : exv_equal(a, b, &holds);
         if (status == EXV_OK)
-            puts(equal ? "True" : "False");
+            puts(holds ? "True" : "False");
         exv_decref(a);
     }
     exv_decref(b);
@@ -189,6 +432,14 @@ static exv_status answer(machine *m, const char *word)
 
 static exv_status do_word(machine *m, const char *word)
 {
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+        if (strcmp(word, operations[i].word) == 0)
+            return operations[i].function(m);
+    for (size_t i = 0; i < sizeof number_operations / sizeof *number_operations; i++)
+        if (strcmp(word, number_operations[i].word) == 0)
+            return number_operation(m, number_operations[i].function);
+    if (strcmp(word, "less") == 0)
+        return answer(m, word);
     switch (*word) {
     case 'N':
         push(m, exv_get_none(m->heap));

@@ -74,6 +74,15 @@ static exv_status bytes_equal(void *self, void *other, bool *result)
     return EXV_OK;
 }
 
+static exv_status bytes_less(void *self, void *other, bool *result)
+{
+    const exv_bytes *a = self, *b = other;
+    size_t size = exv_get_count(a), other_size = exv_get_count(b);
+    int order = memcmp(a->data, b->data, size < other_size ? size : other_size);
+    *result = order < 0 || (order == 0 && size < other_size);
+    return EXV_OK;
+}
+
 static exv_status bytes_hash(void *object, uint64_t *result)
 {
     exv_bytes *self = object;
@@ -93,4 +102,5 @@ const exv_type exv_bytes_type = {
     .repr = bytes_repr,
     .equal = bytes_equal,
     .hash = bytes_hash,
+    .less = bytes_less,
 };

@@ -11,6 +11,8 @@
 #include "str.h"
 #include "value.h"
 
+#include <string.h>
+
 struct exv_dict {
     exvi_table table;
 };
@@ -49,6 +51,16 @@ static exv_status key_error(exv_heap *heap, void *key)
     return EXV_KEY_ERROR;
 }
 
+static exv_status text_key_error(exv_heap *heap, const char *text)
+{
+    exv_str *key;
+    if (exv_str_from(heap, text, &key) != EXV_OK)
+        return exvi_error(heap, EXV_KEY_ERROR, "'%s'", text);
+    exv_status status = key_error(heap, key);
+    exv_decref(key);
+    return status;
+}
+
 exv_status exv_dict_get(exv_dict *self, void *key, void **value)
 {
     exvi_need_type(__func__, self, &exv_dict_type);
@@ -64,6 +76,22 @@ exv_status exv_dict_get(exv_dict *self, void *key, void **value)
     return EXV_OK;
 }
 
+/* It may become tracked and then find no room: no harm. */
+static exv_status insert(exv_dict *self, void *key, uint64_t hash, void *value)
+{
+    if (exvi_may_cycle(key) || exvi_may_cycle(value))
+        exv_track(self);
+    return exvi_table_insert(exv_get_heap(self), &self->table, key, hash, value);
+}
+
+/* Giving up the old value comes last: it may run code. */
+static void replace(exv_dict *self, exvi_entry *entry, void *value)
+{
+    if (exvi_may_cycle(value))
+        exv_track(self);
+    exvi_table_replace(entry, value);
+}
+
 exv_status exv_dict_set(exv_dict *self, void *key, void *value)
 {
     exvi_need_type(__func__, self, &exv_dict_type);
@@ -72,17 +100,89 @@ exv_status exv_dict_set(exv_dict *self, void *key, void *value)
     uint64_t hash;
     exvi_entry *entry;
     exv_status status = find(self, key, &hash, &entry);
-    if (status != EXV_OK)
-        return status;
+    if (status == EXV_OK && !entry)
+        status = insert(self, key, hash, value);
+    else if (status == EXV_OK)
+        replace(self, entry, value);
+    return status;
+}
+
+exv_status exv_dict_set_default(exv_dict *self, void *key, void *value, void **result)
+{
+    exvi_need_type(__func__, self, &exv_dict_type);
+    exvi_need_value(__func__, self, key);
+    exvi_need_value(__func__, self, value);
+    uint64_t hash;
+    exvi_entry *entry;
+    exv_status status = find(self, key, &hash, &entry);
+    if (status == EXV_OK && !entry)
+        status = insert(self, key, hash, value);
+    if (status == EXV_OK)
+        *result = entry ? exvi_table_value(&self->table, entry) : value;
+    return status;
+}
+
+static exvi_entry *find_text(const exv_dict *self, const char *key, uint64_t *hash)
+{
+    exv_heap *heap = exv_get_heap(self);
+    size_t size = strlen(key);
+    *hash = exvi_str_hash_of(heap, key, size);
+    return exvi_table_find_text(heap, &self->table, key, size, *hash);
+}
+
+exv_status exv_dict_get_text(exv_dict *self, const char *key, void **value)
+{
+    exvi_need_type(__func__, self, &exv_dict_type);
+    uint64_t hash;
+    exvi_entry *entry = find_text(self, key, &hash);
     if (!entry)
-        status = exvi_table_insert(exv_get_heap(self), &self->table, key, hash, value);
-    if (status != EXV_OK)
-        return status;
-    if (exvi_may_cycle(key) || exvi_may_cycle(value))
-        exv_track(self);
-    if (entry)
-        exvi_table_replace(entry, value);
+        return text_key_error(exv_get_heap(self), key);
+    *value = exvi_table_value(&self->table, entry);
     return EXV_OK;
+}
+
+exv_status exv_dict_set_text(exv_dict *self, const char *key, void *value)
+{
+    exvi_need_type(__func__, self, &exv_dict_type);
+    exvi_need_value(__func__, self, value);
+    uint64_t hash;
+    exvi_entry *entry = find_text(self, key, &hash);
+    if (entry) {
+        replace(self, entry, value);
+        return EXV_OK;
+    }
+    if (exvi_may_cycle(value))
+        exv_track(self);
+    return exvi_table_insert_text(exv_get_heap(self), &self->table, key, hash, value);
+}
+
+exv_status exv_dict_delete_text(exv_dict *self, const char *key)
+{
+    exvi_need_type(__func__, self, &exv_dict_type);
+    uint64_t hash;
+    exvi_entry *entry = find_text(self, key, &hash);
+    if (!entry)
+        return text_key_error(exv_get_heap(self), key);
+    exvi_table_remove(&self->table, entry);
+    return EXV_OK;
+}
+
+exv_status exv_dict_keys(exv_dict *self, exv_list **result)
+{
+    exvi_need_type(__func__, self, &exv_dict_type);
+    return exvi_table_list(exv_get_heap(self), &self->table, false, result);
+}
+
+exv_status exv_dict_values(exv_dict *self, exv_list **result)
+{
+    exvi_need_type(__func__, self, &exv_dict_type);
+    return exvi_table_list(exv_get_heap(self), &self->table, true, result);
+}
+
+uint32_t exv_dict_version(const exv_dict *self)
+{
+    exvi_need_type(__func__, self, &exv_dict_type);
+    return self->table.version;
 }
 
 exv_status exv_dict_delete(exv_dict *self, void *key)

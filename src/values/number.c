@@ -1,8 +1,8 @@
 /*
  * number: bool, int and float.
  *
- * All are immutable and simple. Small ints exist once in a heap and are immortal. Arithmetic is checked: a result
- * that does not fit 64 bits is an error, never a wrong number.
+ * All are immutable and simple. Small ints exist once in a heap and are immortal. What is computed with them:
+ * arithmetic.c.
  *
  * The repr of a float is the shortest decimal that reads back as the same float and, among those, the nearest. It
  * is found by trying: the C library rounds correctly both ways.
@@ -91,83 +91,6 @@ int64_t exv_int_value(const exv_int *self)
 {
     exvi_need_type(__func__, self, &exv_int_type);
     return self->value;
-}
-
-static exv_status give_int(exv_heap *heap, int64_t value, exv_int **result)
-{
-    exv_int *made = exv_int_new(heap, value);
-    if (!made)
-        return EXV_NO_MEMORY;
-    *result = made;
-    return EXV_OK;
-}
-
-static exv_status overflow(exv_heap *heap, const exv_int *a, const char *operation, const exv_int *b)
-{
-    return exvi_error(heap, EXV_OVERFLOW_ERROR, "%lld %s %lld does not fit 64 bits", (long long)a->value, operation,
-                      (long long)b->value);
-}
-
-static void need_ints(const char *function, const exv_int *a, const exv_int *b)
-{
-    exvi_need_value(function, a, b);
-    exvi_need_type(function, a, &exv_int_type);
-    exvi_need_type(function, b, &exv_int_type);
-}
-
-exv_status exv_int_add(exv_int *a, exv_int *b, exv_int **result)
-{
-    need_ints(__func__, a, b);
-    exv_heap *heap = exv_get_heap(a);
-    int64_t sum;
-    if (__builtin_add_overflow(a->value, b->value, &sum))
-        return overflow(heap, a, "+", b);
-    return give_int(heap, sum, result);
-}
-
-exv_status exv_int_subtract(exv_int *a, exv_int *b, exv_int **result)
-{
-    need_ints(__func__, a, b);
-    exv_heap *heap = exv_get_heap(a);
-    int64_t difference;
-    if (__builtin_sub_overflow(a->value, b->value, &difference))
-        return overflow(heap, a, "-", b);
-    return give_int(heap, difference, result);
-}
-
-exv_status exv_int_multiply(exv_int *a, exv_int *b, exv_int **result)
-{
-    need_ints(__func__, a, b);
-    exv_heap *heap = exv_get_heap(a);
-    int64_t product;
-    if (__builtin_mul_overflow(a->value, b->value, &product))
-        return overflow(heap, a, "*", b);
-    return give_int(heap, product, result);
-}
-
-exv_status exv_int_floor_divide(exv_int *a, exv_int *b, exv_int **result)
-{
-    need_ints(__func__, a, b);
-    exv_heap *heap = exv_get_heap(a);
-    if (b->value == 0)
-        return exvi_error(heap, EXV_ZERO_DIVISION_ERROR, "integer division or modulo by zero");
-    if (a->value == INT64_MIN && b->value == -1)
-        return overflow(heap, a, "//", b);
-    int64_t quotient = a->value / b->value;
-    bool rounded_up = a->value % b->value != 0 && (a->value < 0) != (b->value < 0);
-    return give_int(heap, quotient - rounded_up, result);
-}
-
-exv_status exv_int_modulo(exv_int *a, exv_int *b, exv_int **result)
-{
-    need_ints(__func__, a, b);
-    exv_heap *heap = exv_get_heap(a);
-    if (b->value == 0)
-        return exvi_error(heap, EXV_ZERO_DIVISION_ERROR, "integer modulo by zero");
-    int64_t rest = b->value == -1 ? 0 : a->value % b->value; /* INT64_MIN % -1 is undefined in C */
-    if (rest != 0 && (rest < 0) != (b->value < 0))
-        rest += b->value;
-    return give_int(heap, rest, result);
 }
 
 static exv_str *int_repr(void *object)
@@ -335,6 +258,35 @@ bool exvi_number_equal(const void *a, const void *b)
     if (b_float)
         return float_equals_int(((const exv_float *)b)->value, whole_value(a));
     return whole_value(a) == whole_value(b);
+}
+
+/* The whole part of a float is the float itself once the ints are too coarse to tell; NaN is less than nothing. */
+static bool float_less_than_int(double value, int64_t whole)
+{
+    const double end = 9223372036854775808.0;
+    if (!(value < end))
+        return false;
+    if (value < -end)
+        return true;
+    int64_t part = (int64_t)value;
+    return part != whole ? part < whole : value < (double)part;
+}
+
+static bool int_less_than_float(int64_t whole, double value)
+{
+    return !isnan(value) && !float_less_than_int(value, whole) && !float_equals_int(value, whole);
+}
+
+bool exvi_number_less(const void *a, const void *b)
+{
+    bool a_float = exv_get_type(a) == &exv_float_type, b_float = exv_get_type(b) == &exv_float_type;
+    if (a_float && b_float)
+        return ((const exv_float *)a)->value < ((const exv_float *)b)->value;
+    if (a_float)
+        return float_less_than_int(((const exv_float *)a)->value, whole_value(b));
+    if (b_float)
+        return int_less_than_float(whole_value(a), ((const exv_float *)b)->value);
+    return whole_value(a) < whole_value(b);
 }
 
 static exv_status number_equal(void *self, void *other, bool *result)

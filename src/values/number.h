@@ -17,7 +17,8 @@ size_t exvi_float_write(double value, char text[EXVI_FLOAT_TEXT]);
 
 bool exvi_is_number(const exv_type *type); /* bool, int or float */
 
-/* Are two numbers of whatever types equal? Exact, also where a float cannot hold the int. */
+/* Are two numbers of whatever types equal; is the first less? Exact, also where a float cannot hold the int. */
 bool exvi_number_equal(const void *a, const void *b);
+bool exvi_number_less(const void *a, const void *b);
 
 #endif

@@ -114,12 +114,11 @@ static exv_str *set_repr(void *object)
     return exvi_text_take(&text);
 }
 
-static exv_status set_equal(void *object, void *other, bool *result)
+/* Is each member of `a`, as far as *result is true at first, one of `b`? */
+static exv_status is_subset(exv_set *a, exv_set *b, bool *result)
 {
-    exv_set *a = object, *b = other;
     exv_status status = EXV_OK;
     size_t position = 0;
-    *result = a->table.live == b->table.live;
     for (exvi_entry *entry; status == EXV_OK && *result && (entry = exvi_table_next(&a->table, &position));) {
         void *key = exv_incref(entry->key);
         exvi_entry *counterpart;
@@ -131,6 +130,27 @@ static exv_status set_equal(void *object, void *other, bool *result)
     return status;
 }
 
+static exv_status set_equal(void *object, void *other, bool *result)
+{
+    exv_set *a = object, *b = other;
+    *result = a->table.live == b->table.live;
+    return is_subset(a, b, result);
+}
+
+/* As in Python: a proper subset. */
+static exv_status set_less(void *object, void *other, bool *result)
+{
+    exv_set *a = object, *b = other;
+    *result = a->table.live < b->table.live;
+    return is_subset(a, b, result);
+}
+
+exv_status exv_set_members(exv_set *self, exv_list **result)
+{
+    exvi_need_type(__func__, self, &exv_set_type);
+    return exvi_table_list(exv_get_heap(self), &self->table, false, result);
+}
+
 const exv_type exv_set_type = {
     .name = "set",
     .size = sizeof(exv_set),
@@ -138,4 +158,5 @@ const exv_type exv_set_type = {
     .clear = set_clear,
     .repr = set_repr,
     .equal = set_equal,
+    .less = set_less,
 };

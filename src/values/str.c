@@ -6,6 +6,7 @@
  * Invariants: the data is valid UTF-8 (RFC 3629: no surrogates, no overlong forms, nothing beyond U+10FFFF) and ends
  * with a NUL that is not counted; hash == 0 means: not computed yet. Characters are counted when asked for.
  */
+#define _GNU_SOURCE /* memmem() */
 #include "str.h"
 
 #include "error.h"
@@ -186,6 +187,73 @@ exv_status exv_str_concat(exv_str *a, exv_str *b, exv_str **result)
     return EXV_OK;
 }
 
+/* Each is a str: else Python's message. Their sizes are added to *size, which may not wrap. */
+static exv_status measure(exv_heap *heap, void *const *items, size_t count, size_t *size)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (exv_get_type(items[i]) != &exv_str_type)
+            return exvi_error(heap, EXV_TYPE_ERROR, "sequence item %zu: expected str instance, %.99s found", i,
+                              exvi_type_name(items[i]));
+        if (__builtin_add_overflow(*size, ((const exv_str *)items[i])->size, size))
+            return exvi_no_memory(heap);
+    }
+    return EXV_OK;
+}
+
+/* No code runs while items are read: they may be those of a list. */
+exv_status exv_str_join(exv_str *separator, void *const *items, size_t count, exv_str **result)
+{
+    exvi_need_type(__func__, separator, &exv_str_type);
+    exv_heap *heap = exv_get_heap(separator);
+    size_t size = 0;
+    if (count > 1 && __builtin_mul_overflow(separator->size, count - 1, &size))
+        return exvi_no_memory(heap);
+    exv_status status = measure(heap, items, count, &size);
+    exv_str *self = status == EXV_OK ? new_blank(heap, size) : NULL;
+    if (!self)
+        return status == EXV_OK ? EXV_NO_MEMORY : status;
+    char *end = self->data;
+    self->ascii = true;
+    for (size_t i = 0; i < count; i++) {
+        const exv_str *parts[] = {separator, items[i]};
+        for (size_t k = i == 0; k < 2; k++) {
+            memcpy(end, parts[k]->data, parts[k]->size);
+            end += parts[k]->size;
+            self->ascii = self->ascii && parts[k]->ascii;
+        }
+    }
+    *result = self;
+    return EXV_OK;
+}
+
+/* Where the character of this number begins; at most at the end. */
+static size_t offset_of(const exv_str *self, size_t place)
+{
+    if (self->ascii)
+        return place < self->size ? place : self->size;
+    size_t offset = 0;
+    for (; place > 0 && offset < self->size; place--)
+        offset += width_of((unsigned char)self->data[offset]);
+    return offset;
+}
+
+exv_status exv_str_slice(exv_str *self, ptrdiff_t start, ptrdiff_t stop, exv_str **result)
+{
+    exvi_need_type(__func__, self, &exv_str_type);
+    size_t length = exv_str_length(self);
+    size_t from = offset_of(self, exvi_slice_place(start, length));
+    size_t to = offset_of(self, exvi_slice_place(stop, length));
+    if (from == 0 && to == self->size) {
+        *result = exv_incref(self);
+        return EXV_OK;
+    }
+    exv_str *slice = exvi_str_new_valid(exv_get_heap(self), self->data + from, from < to ? to - from : 0);
+    if (!slice)
+        return EXV_NO_MEMORY;
+    *result = slice;
+    return EXV_OK;
+}
+
 /* --------------------------------------------------------------- reading */
 
 const char *exv_str_data(const exv_str *self)
@@ -200,15 +268,45 @@ size_t exv_str_size(const exv_str *self)
     return self->size;
 }
 
+/* Characters of valid text. */
+static size_t count_characters(const char *data, size_t size)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < size; i++)
+        length += ((unsigned char)data[i] & 0xc0) != 0x80;
+    return length;
+}
+
 size_t exv_str_length(const exv_str *self)
 {
     exvi_need_type(__func__, self, &exv_str_type);
-    if (self->ascii)
-        return self->size;
-    size_t length = 0;
-    for (size_t i = 0; i < self->size; i++)
-        length += ((unsigned char)self->data[i] & 0xc0) != 0x80;
-    return length;
+    return self->ascii ? self->size : count_characters(self->data, self->size);
+}
+
+ptrdiff_t exv_str_find(const exv_str *self, const exv_str *part, ptrdiff_t start)
+{
+    exvi_need_type(__func__, self, &exv_str_type);
+    exvi_need_type(__func__, part, &exv_str_type);
+    size_t length = exv_str_length(self);
+    if (start > 0 && (size_t)start > length)
+        return -1;
+    size_t from = offset_of(self, exvi_slice_place(start, length));
+    const char *found = memmem(self->data + from, self->size - from, part->data, part->size);
+    if (!found)
+        return -1;
+    size_t offset = (size_t)(found - self->data);
+    return (ptrdiff_t)(self->ascii ? offset : count_characters(self->data, offset));
+}
+
+/* UTF-8 is in the order of the characters. */
+int exv_str_compare(const exv_str *a, const exv_str *b)
+{
+    exvi_need_type(__func__, a, &exv_str_type);
+    exvi_need_type(__func__, b, &exv_str_type);
+    int order = memcmp(a->data, b->data, a->size < b->size ? a->size : b->size);
+    if (order == 0)
+        order = (a->size > b->size) - (a->size < b->size);
+    return (order > 0) - (order < 0);
 }
 
 bool exvi_str_is(const exv_str *self, const char *utf8, size_t size)
@@ -275,6 +373,12 @@ static exv_status str_equal(void *object, void *other, bool *result)
     return EXV_OK;
 }
 
+static exv_status str_less(void *object, void *other, bool *result)
+{
+    *result = exv_str_compare(object, other) < 0;
+    return EXV_OK;
+}
+
 uint64_t exvi_str_hash_of(exv_heap *heap, const char *utf8, size_t size)
 {
     uint64_t hash = exvi_hash_bytes(exvi_heap_values(heap)->hash_key, utf8, size);
@@ -297,4 +401,5 @@ const exv_type exv_str_type = {
     .repr = str_repr,
     .equal = str_equal,
     .hash = str_hash,
+    .less = str_less,
 };

@@ -175,7 +175,7 @@ exvi_entry *exvi_table_find_text(exv_heap *heap, const exvi_table *table, const 
     size_t mask = slot_mask(table), slot = first_slot(heap, table, hash);
     for (size_t number; (number = get_slot(table, slots, slot)) != 0; slot = (slot + 1) & mask) {
         exvi_entry *entry = exvi_table_at(table, number - 1);
-        if (entry->key && exvi_str_has(entry->key, hash, utf8, size))
+        if (entry->key && exv_get_type(entry->key) == &exv_str_type && exvi_str_has(entry->key, hash, utf8, size))
             return entry;
     }
     return NULL;
@@ -310,6 +310,21 @@ exvi_entry *exvi_table_next(const exvi_table *table, size_t *position)
             return entry;
     }
     return NULL;
+}
+
+/* Nothing runs between the look at the table and its last entry but making room in the list. */
+exv_status exvi_table_list(exv_heap *heap, const exvi_table *table, bool values, exv_list **result)
+{
+    exv_list *list = exv_list_new(heap);
+    exv_status status = list ? EXV_OK : EXV_NO_MEMORY;
+    size_t position = 0;
+    for (exvi_entry *entry; status == EXV_OK && (entry = exvi_table_next(table, &position));)
+        status = exv_list_append(list, values ? exvi_table_value(table, entry) : entry->key);
+    if (status == EXV_OK)
+        *result = list;
+    else
+        exv_decref(list);
+    return status;
 }
 
 int exvi_table_visit(const exvi_table *table, exv_visit_fn *visit, void *arg)

@@ -68,7 +68,7 @@ uint64_t exvi_table_hash(const exvi_table *table, const exvi_entry *entry);
 /* *found: the entry whose key is `key` or equals it, or NULL. Fails as comparing fails. */
 exv_status exvi_table_find(exv_heap *heap, const exvi_table *table, void *key, uint64_t hash, exvi_entry **found);
 
-/* The same for a table whose keys are all str; runs no code. */
+/* The same for a key that is a str of this text; runs no code. */
 exvi_entry *exvi_table_find_text(exv_heap *heap, const exvi_table *table, const char *utf8, size_t size, uint64_t hash);
 
 /* A new entry, for a key that is not there, with the key's own hash; EXV_NO_MEMORY or EXV_OK. Runs no code. */
@@ -85,6 +85,9 @@ void exvi_table_clear(exv_heap *heap, exvi_table *table);
 
 /* Walk in order of insertion, from position 0; NULL at the end. */
 exvi_entry *exvi_table_next(const exvi_table *table, size_t *position);
+
+/* A new list of the keys, or of the values, in order of insertion. */
+exv_status exvi_table_list(exv_heap *heap, const exvi_table *table, bool values, exv_list **result);
 
 /* Add the entries as Python shows them: {key: value, ...}, or {key, ...} where there are no values. */
 void exvi_table_add_repr(const exvi_table *table, exvi_text *text);

@@ -60,6 +60,12 @@ exv_status exv_tuple_get(exv_tuple *self, ptrdiff_t index, void **item)
     return EXV_OK;
 }
 
+void *const *exv_tuple_items(const exv_tuple *self)
+{
+    exvi_need_type(__func__, self, &exv_tuple_type);
+    return (void *const *)self;
+}
+
 static int tuple_visit(void *self, exv_visit_fn *visit, void *arg)
 {
     size_t count = exv_get_count(self);
@@ -103,6 +109,19 @@ static exv_status tuple_equal(void *self, void *other, bool *result)
     return status;
 }
 
+static exv_status tuple_less(void *self, void *other, bool *result)
+{
+    size_t count = exv_get_count(self), others = exv_get_count(other);
+    for (size_t i = 0; i < count && i < others; i++) {
+        bool decided = false;
+        exv_status status = exvi_decide_less(items_of(self)[i], items_of(other)[i], &decided, result);
+        if (status != EXV_OK || decided)
+            return status;
+    }
+    *result = count < others;
+    return EXV_OK;
+}
+
 /* Keyed like that of a str: small numbers in tuples cannot be chosen to collide. */
 static exv_status tuple_hash(void *self, uint64_t *result)
 {
@@ -127,4 +146,5 @@ const exv_type exv_tuple_type = {
     .repr = tuple_repr,
     .equal = tuple_equal,
     .hash = tuple_hash,
+    .less = tuple_less,
 };

@@ -201,6 +201,36 @@ exv_status exv_equal(void *a, void *b, bool *result)
     return status;
 }
 
+exv_status exv_less(void *a, void *b, bool *result)
+{
+    const exv_type *type = exv_get_type(a), *other = exv_get_type(b);
+    exv_heap *heap = exv_get_heap(a);
+    if (exvi_is_number(type) && exvi_is_number(other)) {
+        *result = exvi_number_less(a, b);
+        return EXV_OK;
+    }
+    if (type != other || !type->less)
+        return exvi_error(heap, EXV_TYPE_ERROR, "'<' not supported between instances of '%.99s' and '%.99s'",
+                          exvi_type_name(a), exvi_type_name(b));
+    bool less = false;
+    exv_status status = exvi_descend(heap, "in comparison");
+    if (status != EXV_OK)
+        return status;
+    status = type->less(a, b, &less);
+    exvi_ascend(heap);
+    if (status == EXV_OK)
+        *result = less;
+    return status;
+}
+
+exv_status exvi_decide_less(void *a, void *b, bool *decided, bool *result)
+{
+    bool same = false;
+    exv_status status = exvi_is_same(a, b, &same);
+    *decided = !same;
+    return status == EXV_OK && !same ? exv_less(a, b, result) : status;
+}
+
 exv_status exvi_is_same(void *a, void *b, bool *result)
 {
     if (a != b)

@@ -32,6 +32,18 @@ void exvi_ascend(exv_heap *heap);
 /* The same object, or equal: how containers compare, so that a NaN is found again. */
 exv_status exvi_is_same(void *a, void *b, bool *result);
 
+/* One step of comparing two sequences: items that are not the same decide which is less. */
+exv_status exvi_decide_less(void *a, void *b, bool *decided, bool *result);
+
+/* The place in a sequence of `size` that a slice's bound means: counted from the end if negative, and not outside. */
+static inline size_t exvi_slice_place(ptrdiff_t bound, size_t size)
+{
+    size_t from_end = 0 - (size_t)bound;
+    if (bound < 0)
+        return from_end < size ? size - from_end : 0;
+    return (size_t)bound < size ? (size_t)bound : size;
+}
+
 /* Add the repr of any object to a text; a failure of it sticks. */
 void exvi_text_add_repr(exvi_text *text, void *object);
 

@@ -233,6 +233,96 @@ static void empty_container(struct world *world)
         exv_dict_clear(container);
 }
 
+/* An owned object of a type that may not come: a failure leaves the slot. */
+static void put_result(struct world *world, exv_status status, void *object)
+{
+    REQUIRE(status == EXV_OK || status == EXV_TYPE_ERROR || status == EXV_RECURSION_ERROR || status == EXV_NO_MEMORY ||
+            status == EXV_VALUE_ERROR || status == EXV_KEY_ERROR || status == EXV_OVERFLOW_ERROR ||
+            status == EXV_ZERO_DIVISION_ERROR || status == EXV_UNICODE_ERROR);
+    if (status == EXV_OK)
+        put(world, object);
+}
+
+static void change_list(struct world *world)
+{
+    void *list = pick(world), *item = NULL;
+    exv_list *part = NULL;
+    exv_status status = EXV_OK;
+    if (!list || exv_get_type(list) != &exv_list_type)
+        return;
+    size_t size = exv_list_size(list);
+    switch (take(world, 4)) {
+    case 0:
+        if (exv_list_pop(list, -1, &item) == EXV_OK)
+            put(world, item);
+        break;
+    case 1:
+        if (size < 1000)
+            (void)exv_list_extend(list, exv_list_items(list), size);
+        break;
+    case 2: put_result(world, exv_list_sort(list, NULL, NULL), NULL); break;
+    default:
+        status = exv_list_slice(list, (ptrdiff_t)take(world, 20) - 10, 100, &part);
+        put_result(world, status, part);
+    }
+}
+
+static void change_dict(struct world *world)
+{
+    void *dict = pick(world), *key = pick(world), *value = pick(world), *got = NULL;
+    exv_list *list = NULL;
+    exv_status status = EXV_OK;
+    if (!dict || exv_get_type(dict) != &exv_dict_type || !key || !value)
+        return;
+    switch (take(world, 3)) {
+    case 0:
+        if (exv_dict_set_default(dict, key, value, &got) == EXV_OK)
+            REQUIRE(exv_refcount(got) > 0);
+        break;
+    case 1:
+        if (exv_dict_set_text(dict, "text", value) == EXV_OK)
+            REQUIRE(exv_dict_get_text(dict, "text", &got) == EXV_OK && got == value);
+        break;
+    default:
+        status = exv_dict_keys(dict, &list);
+        put_result(world, status, list);
+    }
+}
+
+static void compute(struct world *world)
+{
+    static exv_status (*const functions[])(void *, void *, void **) = {
+        exv_number_add,    exv_number_subtract,     exv_number_multiply,
+        exv_number_divide, exv_number_floor_divide, exv_number_modulo};
+    void *a = pick(world), *b = pick(world), *result = NULL;
+    if (!a || !b)
+        return;
+    exv_status status = functions[take(world, 6)](a, b, &result);
+    put_result(world, status, result);
+}
+
+static void build_text(struct world *world)
+{
+    void *value = pick(world), *part = pick(world);
+    exv_str *text = NULL;
+    if (value && part && exv_get_type(value) == &exv_str_type && exv_get_type(part) == &exv_str_type) {
+        REQUIRE(exv_str_find(value, part, 0) < (ptrdiff_t)exv_str_length(value) + 1);
+        exv_status status = exv_str_slice(value, 1, -1, &text);
+        put_result(world, status, text);
+        return;
+    }
+    exv_builder *builder = exv_builder_new(world->heap);
+    if (builder && value) {
+        (void)exv_builder_add_value(builder, value);
+        (void)exv_builder_format(builder, "%u", take(world, 256));
+    }
+    if (builder && exv_builder_size(builder) < 1 << 16) {
+        exv_status status = exv_builder_finish(builder, &text);
+        put_result(world, status, text);
+    }
+    exv_decref(builder);
+}
+
 static void make_instance(struct world *world)
 {
     void *cls = pick(world);
@@ -295,8 +385,10 @@ static void show(struct world *world)
 static void compare(struct world *world)
 {
     void *a = pick(world), *b = pick(world);
-    bool same = false;
+    bool same = false, less = false;
     uint64_t hash_a = 0, hash_b = 0;
+    if (a && b && exv_less(a, b, &less) == EXV_OK && less && exv_equal(a, b, &same) == EXV_OK)
+        REQUIRE(!same);
     if (!a || !b || exv_equal(a, b, &same) != EXV_OK || !same)
         return;
     if (exv_hash(a, &hash_a) == EXV_OK && exv_hash(b, &hash_b) == EXV_OK)
@@ -490,7 +582,7 @@ static operation *const operations[] = {
     make_weakref, follow_weakref, change_block, change_block, collect, start_flight, poll_flight, wait_flight,
     freeze, set_threshold, track, list_objects, settle, make_instance, make_instance, use_name, use_name,
     empty_garbage, save_all, make_owning_weakref, drop_slot_later, drop_slot_later, drop_some, collect_some,
-    use_weak_table, use_weak_table, use_weak_table,
+    use_weak_table, use_weak_table, use_weak_table, change_list, change_dict, compute, build_text,
 };
 
 static int check_child(void *child, void *arg)
