@@ -287,13 +287,13 @@ static void test_collection_in_place_while_the_child_hangs(void **state)
 
 /* ---- no child at all ---- */
 
-/* From here on the system refuses clone(), and with it fork(). */
-static bool refuse_clone(void)
+/* From here on clone(), and with it fork(), ends so: refused, or with the process. */
+static bool filter_clone(uint32_t action)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, action),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
@@ -337,14 +337,13 @@ static int start_refused(scene *s, exv_reason reason)
     return 0;
 }
 
-static int clone_refused(void *arg)
+static int clone_refused(void *action)
 {
     scene s;
     int line = begin(&s, 60000ULL * MILLISECOND);
-    (void)arg;
     if (line)
         return line;
-    CHECK(refuse_clone());
+    CHECK(filter_clone(*(uint32_t *)action));
     line = start_refused(&s, EXV_REASON_CLONE_REFUSED);
     if (line)
         return line;
@@ -390,7 +389,9 @@ static void test_clone_refused(void **state)
     (void)state;
     if (getenv("EXUVIA_VALGRIND"))
         skip();
-    assert_int_equal(in_fork(clone_refused, NULL), 0);
+    uint32_t actions[] = {SECCOMP_RET_ERRNO | EPERM, SECCOMP_RET_KILL_PROCESS};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(in_fork(clone_refused, &actions[i]), 0);
 }
 
 static void test_no_shared_memory(void **state)
@@ -422,7 +423,7 @@ static int live_without_children(void *arg)
     config.threshold[1] = config.threshold[2] = 2;
     own_pid = getpid();
     exv_heap *heap = exv_heap_new(&config);
-    CHECK(heap && (how || refuse_clone()));
+    CHECK(heap && (how || filter_clone(SECCOMP_RET_ERRNO | EPERM)));
     disturb = how;
     size_t most = 0;
     node *recent[512] = {NULL};

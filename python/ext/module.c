@@ -21,6 +21,7 @@
 #include "sigterm.h"
 #include "stops.h"
 
+#include "filters.h"
 #include "platform.h"
 
 static exvi_layout layout;
@@ -28,14 +29,27 @@ static exvi_report report;
 static bool probed;
 static bool probing; /* by a finalizer or another thread, one may be asked for within one */
 
+static bool check_filters(exvi_filters filters)
+{
+    static const char *const text[] = {
+        "no filter of system calls",
+        "this process was made under its filters: they let processes be made",
+        "a filter was put on this process after it was made, and may kill at clone(): nothing is tried. A filter that "
+        "its parent has, too, is known to let processes be made",
+    };
+    return exvi_report_add(&report, "seccomp", filters != EXVI_FILTERS_UNKNOWN, "%s", text[filters]);
+}
+
+/* Filters may have come since the last time. */
 static void probe(void)
 {
-    if (probing || (probed && !exvi_report_failed(&report)))
+    exvi_filters filters = exvi_filters_look();
+    if (probing || (probed && !exvi_report_failed(&report) && filters != EXVI_FILTERS_UNKNOWN))
         return;
     probing = true;
     report.count = 0;
     exvi_cookie_find();
-    probed = exvi_layout_probe(&layout, &report) && exvi_free_log_probe(&report);
+    probed = check_filters(filters) && exvi_layout_probe(&layout, &report) && exvi_free_log_probe(&report);
     probing = false;
 }
 

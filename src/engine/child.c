@@ -10,6 +10,7 @@
 #include "child.h"
 
 #include "files.h"
+#include "filters.h"
 #include "platform.h"
 #include "raw.h"
 
@@ -107,6 +108,8 @@ int32_t exvi_clone(void)
 #endif
     if (children_live_elsewhere())
         return -EINVAL;
+    if (exvi_filters_look() == EXVI_FILTERS_UNKNOWN)
+        return -EPERM;
     unsigned long flags = runs_on_valgrind() ? 0 : CLONE_FILES | CLONE_UNTRACED;
     exvi_page_size(); /* asks the C library, once */
     uint64_t blocked = block_signals();

@@ -165,3 +165,55 @@ lines = [json.loads(line) for line in open({str(log)!r})]
 assert [line['number'] for line in lines if line['pid'] == pid] == [1], lines
 assert [line['number'] for line in lines if line['pid'] == os.getpid()] == [1, 2, 3], lines
 """, install=False)
+
+
+FILTER = """
+import ctypes, platform, struct
+CLONE = {'x86_64': 56, 'aarch64': 220}[platform.machine()]
+KILL = 0x80000000
+def put_on(number=CLONE, action=KILL):
+    '''From here on the system answers this call so.'''
+    steps = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, action), (0x06, 0, 0, 0x7FFF0000)]
+    code = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *step) for step in steps))
+    whole = struct.pack('HxxxxxxQ', len(steps), ctypes.addressof(code))
+    libc = ctypes.CDLL(None)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, whole, 0, 0) == 0
+"""
+
+
+def test_a_filter_that_may_kill_is_refused_by_name(python):
+    """The next clone would end the program."""
+    python.program(FILTER + """
+put_on()
+for _ in range(2):
+    try:
+        exuvia.install()
+    except exuvia.Unsupported as error:
+        assert error.check == 'seccomp', error
+    else:
+        raise AssertionError('installed')
+from exuvia.commands import doctor
+assert doctor.main() == 1
+""", install=False)
+
+
+def test_a_filter_that_comes_later_ends_searches_not_the_program(python):
+    python.program(FILTER + """
+references = make_cycles(1000)
+put_on()
+assert not exuvia.start_collection() and exuvia.collect() >= 1000 and dead(references) == 1000
+assert set(fallbacks()) == {'clone-refused'}, fallbacks()
+exuvia.uninstall()
+try:
+    exuvia.install()
+except exuvia.Unsupported as error:
+    assert error.check == 'seccomp', error
+""")
+
+
+def test_a_filter_that_the_parent_has_is_no_hindrance(python):
+    python.program(FILTER + """
+import subprocess
+put_on(1000)
+subprocess.run([sys.executable, '-c', 'import exuvia; exuvia.install(); assert exuvia.start_collection()'], check=True)
+""", install=False)

@@ -58,9 +58,9 @@ def test_control_group(ask, files, fine, text):
 
 
 @pytest.mark.parametrize("name, files, fine, text", [
-    ("seccomp", {}, None, "does not say"),
-    ("seccomp", {"/proc/self/status": "Seccomp:\t0\n"}, True, "no filter"),
-    ("seccomp", {"/proc/self/status": "Seccomp:\t2\n"}, False, "a filter is on"),
+    ("kernel", {}, None, "cannot be read"),
+    ("kernel", {"/proc/version": "Linux version 6.1.0-13-amd64 (gcc) #1 SMP\n"}, True, "Linux 6.1.0-13-amd64"),
+    ("kernel", {"/proc/version": "Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016\n"}, False, "gVisor"),
     ("overcommit", {}, None, "cannot be read"),
     ("overcommit", {"/proc/sys/vm/overcommit_memory": "1\n"}, True, "always"),
     ("overcommit", {"/proc/sys/vm/overcommit_memory": "2\n",
