@@ -173,7 +173,7 @@ static void test_what_does_not_fit(void **state)
     put("cg/pod/app/memory.current", 100 * MIB);
     exvi_forecast forecast = {.search_bytes = 30 * MIB, .written_bytes = 20 * MIB};
     assert_true(exvi_room_allows(&room, &forecast, &watch, &why));
-    forecast.waiting_bytes = 50 * MIB;
+    forecast.written_bytes += 50 * MIB;
     assert_false(exvi_room_allows(&room, &forecast, &watch, &why));
     assert_string_equal(why, "control group");
 }

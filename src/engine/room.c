@@ -155,7 +155,6 @@ exvi_forecast exvi_room_forecast(exvi_room *room, const exvi_search_plan *plan)
     exvi_forecast forecast = {
         .page_table_bytes = room->table_bytes,
         .written_bytes = written < (double)room->private_bytes ? (uint64_t)written : room->private_bytes,
-        .waiting_bytes = plan->waiting_bytes,
         .search_bytes = (uint64_t)(per_object * (double)plan->objects),
         .clone_ns = clone_ns(room, plan->huge_bytes),
     };
@@ -165,8 +164,7 @@ exvi_forecast exvi_room_forecast(exvi_room *room, const exvi_search_plan *plan)
 
 bool exvi_room_allows(exvi_room *room, const exvi_forecast *forecast, exvi_watch *watch, const char **why)
 {
-    uint64_t added = forecast->page_table_bytes + forecast->written_bytes + forecast->waiting_bytes +
-                     forecast->search_bytes;
+    uint64_t added = forecast->page_table_bytes + forecast->written_bytes + forecast->search_bytes;
     uint64_t addresses = exvi_address_limit();
     *why = of_addresses; /* the child's, which begin as the program's */
     if (addresses != UINT64_MAX && room->mapped_bytes + forecast->search_bytes > addresses)
@@ -191,7 +189,7 @@ void exvi_room_began(exvi_room *room, uint64_t ns)
     }
 }
 
-/* A fault that found a page in memory is a copy at most. */
+/* A minor fault is a copy or a fresh page at most. */
 void exvi_room_ended(exvi_room *room, uint64_t objects, uint64_t child_bytes)
 {
     uint64_t ns = exvi_clock_ns() - room->started_ns;

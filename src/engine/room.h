@@ -21,8 +21,8 @@
 /* What a search will add, at most, and how long the clone will stop the program. */
 typedef struct exvi_forecast {
     uint64_t page_table_bytes; /* of all private memory, not the heap's alone */
-    uint64_t written_bytes;    /* pages that the program writes while the child has them, too */
-    uint64_t waiting_bytes;    /* dead objects that wait for the answer */
+    uint64_t written_bytes;    /* pages that the program writes while the child has them, too, or takes since what
+                                  dies meanwhile is not freed yet: either costs it a page fault */
     uint64_t search_bytes;     /* the child's own, its answer included */
     uint64_t clone_ns;
 } exvi_forecast;
@@ -31,7 +31,6 @@ typedef struct exvi_forecast {
 typedef struct exvi_search_plan {
     uint64_t objects;       /* to search */
     uint64_t expected_ns;   /* how long the child will be up */
-    uint64_t waiting_bytes; /* what may die meanwhile */
     uint64_t huge_bytes;    /* of the process's memory, known to be in huge pages */
 } exvi_search_plan;
 
