@@ -95,10 +95,10 @@ static bool stop(void *host)
     return g.until_stop-- == 0;
 }
 
-static exvi_graph described(bool dense)
+static exvi_graph described(void)
 {
     g.next = g.next_root = 0;
-    return (exvi_graph){.host = &g, .dense = dense, .next = next_member, .next_root = next_root, .refcount = refcount,
+    return (exvi_graph){.host = &g, .next = next_member, .next_root = next_root, .refcount = refcount,
                         .visit = visit, .excess = note_excess};
 }
 

@@ -52,7 +52,7 @@ static void take_borrowed_out(void)
 
 static exvi_graph described_here(void)
 {
-    exvi_graph graph = described(true);
+    exvi_graph graph = described();
     graph.excess = NULL;
     graph.weak = with_weak ? weak : NULL;
     graph.extract = own_loop ? extract : NULL;
@@ -89,7 +89,7 @@ static void compare(void)
 
 static void compare_with_the_search_in_place(void)
 {
-    exvi_graph graph = described(true);
+    exvi_graph graph = described();
     assert_int_equal(exvi_cycle_find(&cycle, &graph), EXVI_CYCLE_DONE);
     assert_int_equal(cycle.count, garbage.found.count);
     static bool found[MOST];

@@ -1,5 +1,5 @@
 /*
- * test_side: the bytes of a scan, dense and listed, for addresses from all over the address space.
+ * test_side: the bytes of a scan, for addresses from all over the address space.
  */
 #include "nodes.h"
 #include "platform.h"
@@ -13,7 +13,7 @@ static int drop(void **state)
 {
     (void)state;
     exvi_side_drop(&side);
-    return side.map.directory || side.list || side.map.number;
+    return side.map.directory || side.map.number;
 }
 
 static void *address(uint64_t number)
@@ -53,13 +53,6 @@ static size_t sort_and_unite(void **object, size_t count)
 static void expect_members(void *const *sorted, size_t count)
 {
     assert_int_equal(side.members, count);
-    if (!side.dense) {
-        static void *list[COUNT];
-        memcpy(list, side.list, count * sizeof *list);
-        assert_int_equal(sort_and_unite(list, count), count);
-        assert_memory_equal(list, sorted, count * sizeof *list);
-        return;
-    }
     size_t found = 0;
     exvi_address_map_sort(&side.map);
     for (size_t i = 0; i < side.map.count; i++) {
@@ -93,7 +86,7 @@ static void test_members(void **state)
     for (int round = 0; round < 12; round++) {
         int count = round == 4 ? COUNT : 2 + (int)(next_random(&seed) % 3000);
         choose(object, count, &seed);
-        assert_true(exvi_side_begin(&side, round % 3 == 0));
+        assert_true(exvi_side_begin(&side));
         for (int i = 0; i < count; i++) {
             uint8_t first = (uint8_t)(1 + next_random(&seed) % 255);
             uint8_t *byte = exvi_side_find(&side, object[i]);
@@ -115,21 +108,19 @@ static void test_strangers(void **state)
 {
     (void)state;
     static const uint64_t strange[] = {0, 1, 8, 15, 17, UINT64_MAX, UINT64_C(1) << 47, UINT64_C(0xffff800000000010)};
-    for (int dense = 0; dense < 2; dense++) {
-        assert_true(exvi_side_begin(&side, dense));
-        for (int i = 1; i < 1000; i++)
-            assert_true(exvi_side_add(&side, address((uint64_t)i << 12), 7));
-        for (size_t i = 0; i < sizeof strange / sizeof strange[0]; i++) {
-            uint8_t *byte = exvi_side_find(&side, address(strange[i]));
+    assert_true(exvi_side_begin(&side));
+    for (int i = 1; i < 1000; i++)
+        assert_true(exvi_side_add(&side, address((uint64_t)i << 12), 7));
+    for (size_t i = 0; i < sizeof strange / sizeof strange[0]; i++) {
+        uint8_t *byte = exvi_side_find(&side, address(strange[i]));
+        assert_true(!byte || *byte == 0);
+    }
+    for (int again = 0; again < 2; again++) {
+        assert_true(exvi_side_begin(&side));
+        assert_int_equal(side.members, 0);
+        for (int i = 1; i < 1000; i++) {
+            uint8_t *byte = exvi_side_find(&side, address((uint64_t)i << 12));
             assert_true(!byte || *byte == 0);
-        }
-        for (int again = 0; again < 2; again++) {
-            assert_true(exvi_side_begin(&side, again));
-            assert_int_equal(side.members, 0);
-            for (int i = 1; i < 1000; i++) {
-                uint8_t *byte = exvi_side_find(&side, address((uint64_t)i << 12));
-                assert_true(!byte || *byte == 0);
-            }
         }
     }
 }
@@ -139,47 +130,43 @@ static void test_strangers(void **state)
 static void test_no_memory(void **state)
 {
     (void)state;
-    for (int dense = 0; dense < 2; dense++) {
-        uint64_t failures = 0;
-        for (uint64_t nth = 1;; nth++) {
-            exvi_side_drop(&side);
-            exvi_fault_set(EXVI_FAULT_MAP, nth, false);
-            bool failed = !exvi_side_begin(&side, dense);
-            if (failed)
-                assert_true(exvi_side_begin(&side, dense));
-            static void *object[10000];
-            for (int i = 0; i < 10000; i++) {
-                object[i] = address((uint64_t)(i + 1) << 14);
-                if (!exvi_side_add(&side, object[i], 1)) {
-                    assert_false(failed);
-                    failed = true;
-                    assert_int_equal(side.members, i);
-                    assert_true(exvi_side_add(&side, object[i], 1));
-                }
+    uint64_t failures = 0;
+    for (uint64_t nth = 1;; nth++) {
+        exvi_side_drop(&side);
+        exvi_fault_set(EXVI_FAULT_MAP, nth, false);
+        bool failed = !exvi_side_begin(&side);
+        if (failed)
+            assert_true(exvi_side_begin(&side));
+        static void *object[10000];
+        for (int i = 0; i < 10000; i++) {
+            object[i] = address((uint64_t)(i + 1) << 14);
+            if (!exvi_side_add(&side, object[i], 1)) {
+                assert_false(failed);
+                failed = true;
+                assert_int_equal(side.members, i);
+                assert_true(exvi_side_add(&side, object[i], 1));
             }
-            uint64_t calls = exvi_fault_calls(EXVI_FAULT_MAP);
-            exvi_fault_set(EXVI_FAULT_MAP, 0, false);
-            expect_members(object, 10000);
-            assert_int_equal(failed, calls >= nth);
-            failures += failed;
-            if (calls < nth)
-                break;
         }
-        assert_true(failures >= 4);
+        uint64_t calls = exvi_fault_calls(EXVI_FAULT_MAP);
+        exvi_fault_set(EXVI_FAULT_MAP, 0, false);
+        expect_members(object, 10000);
+        assert_int_equal(failed, calls >= nth);
+        failures += failed;
+        if (calls < nth)
+            break;
     }
+    assert_true(failures >= 4);
 }
 #endif
 
 static void test_an_address_beyond_is_refused(void **state)
 {
     (void)state;
-    for (int dense = 0; dense < 2; dense++) {
-        assert_true(exvi_side_begin(&side, dense));
-        assert_false(exvi_side_add(&side, address(UINT64_C(1) << EXVI_ADDRESS_BITS), 1));
-        assert_false(exvi_side_add(&side, address(UINT64_C(0xffff800000001000)), 1));
-        assert_int_equal(side.members, 0);
-        exvi_side_end(&side);
-    }
+    assert_true(exvi_side_begin(&side));
+    assert_false(exvi_side_add(&side, address(UINT64_C(1) << EXVI_ADDRESS_BITS), 1));
+    assert_false(exvi_side_add(&side, address(UINT64_C(0xffff800000001000)), 1));
+    assert_int_equal(side.members, 0);
+    exvi_side_end(&side);
 }
 
 int main(void)

@@ -98,11 +98,6 @@ void exvi_reclaim_forked(void)
     reclaim.stats = (exvi_reclaim_stats){.last_clone_ns = clone_ns, .last_start_ns = start_ns};
 }
 
-void exvi_reclaim_count(exvi_fallback why)
-{
-    reclaim.stats.fallback[why]++;
-}
-
 /* Child, answer and free log, in an order that leaves no address to be looked at. */
 static void end_search(void)
 {

@@ -111,9 +111,6 @@ typedef struct exvi_portion_end {
 /* The collection that began with exvi_reclaim_bring() has ended. True: it was the last portion, all is completed. */
 bool exvi_reclaim_brought(const exvi_portion_end *portion);
 
-/* One more for this reason, where nothing was begun. */
-void exvi_reclaim_count(exvi_fallback why);
-
 /* Forget it, whatever its state; kills the child. What was completed or forgotten leaves a record, but not in a
  * process that was forked meanwhile. */
 void exvi_reclaim_abandon(exvi_fallback why);

@@ -229,7 +229,7 @@ exvi_search_end exvi_graph_search(exvi_answer *answer, void *arg)
     kinds.layout = search->layout;
     host h = {.search = search, .answer = answer, .kinds = &kinds};
     exvi_graph graph = {
-        .host = &h, .dense = true, .next_root = next_root, .visit = visit_root, .stop = should_stop,
+        .host = &h, .next_root = next_root, .visit = visit_root, .stop = should_stop,
         .add_members = add_members, .extract = extract, .release = give_pages_back,
     };
     h.graph = &graph;

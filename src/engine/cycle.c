@@ -8,8 +8,8 @@
  *     + GREY     reachable, but what it refers to was not visited yet
  *     BLACK      reachable
  *
- * A dense scan waits for memory most of the time: each reference leads to a side byte, and each new object to its
- * fields, at random places. So a walk in the order of memory does all it can: what is found reachable ahead of the
+ * A scan waits for memory most of the time: each reference leads to a side byte, and each new object to its fields, at
+ * random places. So a walk in the order of memory does all it can: what is found reachable ahead of the
  * walk becomes GREY and is visited when the walk gets there; only what lies behind goes on the stack. And two small
  * rings put a distance between the prefetch of a byte, or of an object from the stack, and its use.
  *
@@ -28,7 +28,7 @@ enum { LARGEST_COUNT = 3, EDGES = 2, NODES = 2, NEAR = 2, FIRST_STACK = 512 };
 #else
 enum { LARGEST_COUNT = 124, EDGES = 32, NODES = 8, NEAR = 256, FIRST_STACK = 1 << 16 };
 #endif
-enum { BATCH = 256, KEPT_ROOM = 1 << 16, PATIENCE = 1 << 14, AHEAD = 512 };
+enum { BATCH = 256, PATIENCE = 1 << 14, AHEAD = 512, WAITING = 64 };
 
 typedef struct count_entry {
     const void *object;
@@ -43,7 +43,6 @@ typedef struct edge {
 typedef struct scan {
     exvi_cycle *cycle;
     const exvi_graph *graph;
-    exvi_visit_fn *count, *reach; /* for each reference; with a ring in between if the scan is dense */
     bool failed;              /* no memory: the scan is void */
     bool stopped;
     bool grey;                /* there are GREY objects that no walk will get to */
@@ -134,7 +133,9 @@ static void note_members(scan *s)
 
 typedef void member_fn(scan *s, void *object, uint8_t *byte);
 
-static inline __attribute__((always_inline)) void for_dense(scan *s, member_fn *each)
+/* Call `each` for every member with its byte. Inlined for each of its few uses: the call would cost as much as the
+ * rest. */
+static inline __attribute__((always_inline)) void for_members(scan *s, member_fn *each)
 {
     const exvi_address_map *map = &s->cycle->side.map;
     for (size_t i = map->count; i-- > 0;) {
@@ -156,18 +157,6 @@ static inline __attribute__((always_inline)) void for_dense(scan *s, member_fn *
     s->walk = UINTPTR_MAX;
 }
 
-/* Call `each` for every member with its byte. Inlined for each of its few uses: the call would cost as much as the
- * rest. */
-static inline __attribute__((always_inline)) void for_members(scan *s, member_fn *each)
-{
-    exvi_side *side = &s->cycle->side;
-    if (side->dense)
-        for_dense(s, each);
-    else
-        for (size_t i = 0; i < side->members && !s->failed; i++)
-            each(s, side->list[i], exvi_side_find(side, side->list[i]));
-}
-
 /* -------------------------------------------------------------- counting */
 
 static inline void count_one(scan *s, edge to)
@@ -182,23 +171,13 @@ static inline void count_one(scan *s, edge to)
     }
 }
 
-/* For a listed set, which is small: its bytes are in the cache. */
-static int count_reference_now(void *child, void *arg)
-{
-    scan *s = arg;
-    uint8_t *byte = exvi_side_find(&s->cycle->side, child);
-    if (byte)
-        count_one(s, (edge){child, byte});
-    return 0;
-}
-
 /* Whether a byte is in the cache because the walk is near: then it does not have to wait for a prefetch. */
 static inline bool is_near(const scan *s, const uint8_t *byte)
 {
     return (uintptr_t)byte - (uintptr_t)s->walk_byte + NEAR < 2 * NEAR;
 }
 
-static int count_reference_later(void *child, void *arg)
+static int count_reference(void *child, void *arg)
 {
     scan *s = arg;
     uint8_t *byte = exvi_side_find(&s->cycle->side, child);
@@ -218,7 +197,7 @@ static int count_reference_later(void *child, void *arg)
 static void count_references_of(scan *s, void *object, uint8_t *byte)
 {
     if (*byte != BLACK)
-        s->graph->visit(s->graph->host, object, EXVI_PHASE_COUNT, s->count, s);
+        s->graph->visit(s->graph->host, object, EXVI_PHASE_COUNT, count_reference, s);
 }
 
 static void count_internal_references(scan *s)
@@ -268,16 +247,7 @@ static inline void reach(scan *s, edge to)
     s->cycle->stack[s->depth++] = to.object;
 }
 
-static int reach_reference_now(void *child, void *arg)
-{
-    scan *s = arg;
-    uint8_t *byte = exvi_side_find(&s->cycle->side, child);
-    if (byte)
-        reach(s, (edge){child, byte});
-    return 0;
-}
-
-static int reach_reference_later(void *child, void *arg)
+static int reach_reference(void *child, void *arg)
 {
     scan *s = arg;
     uint8_t *byte = exvi_side_find(&s->cycle->side, child);
@@ -296,12 +266,12 @@ static int reach_reference_later(void *child, void *arg)
 
 static void visit_reached(scan *s, void *object)
 {
-    s->graph->visit(s->graph->host, object, EXVI_PHASE_MARK, s->reach, s);
+    s->graph->visit(s->graph->host, object, EXVI_PHASE_MARK, reach_reference, s);
 }
 
 /* Visit from the stack until at most `leave` objects wait there; with 0, until the rings are empty, too. What has
  * waited longest goes first, so that its prefetch had the most time. */
-static void drain_rings(scan *s, size_t leave)
+static void drain(scan *s, size_t leave)
 {
     while (!s->stopped) {
         if (s->depth > leave) {
@@ -320,16 +290,10 @@ static void drain_rings(scan *s, size_t leave)
     }
 }
 
-static inline void drain(scan *s, size_t leave)
+static inline void drain_some(scan *s)
 {
-    if (s->depth <= leave && leave > 0)
-        return;
-    if (s->cycle->side.dense) {
-        drain_rings(s, leave);
-        return;
-    }
-    while (s->depth > leave)
-        visit_reached(s, s->cycle->stack[--s->depth]);
+    if (s->depth > WAITING)
+        drain(s, WAITING);
 }
 
 static void visit_grey(scan *s, void *object, uint8_t *byte)
@@ -338,7 +302,7 @@ static void visit_grey(scan *s, void *object, uint8_t *byte)
         return;
     *byte = BLACK;
     visit_reached(s, object);
-    drain(s, 64);
+    drain_some(s);
 }
 
 /* Finish marking. What became GREY behind the walk, because the stack could not grow, takes walks of its own. */
@@ -358,10 +322,8 @@ static void mark_from_roots(scan *s)
     size_t count;
     if (!s->graph->next_root)
         return;
-    if (s->cycle->side.dense) {
-        s->walk = 0; /* before everything: a walk will visit what the roots refer to */
-        s->grey = true;
-    }
+    s->walk = 0; /* before everything: a walk will visit what the roots refer to */
+    s->grey = true;
     while (!should_stop(s) && (count = s->graph->next_root(s->graph->host, objects, BATCH)) > 0) {
         for (size_t i = 0; i < count; i++) {
             uint8_t *byte = exvi_side_find(&s->cycle->side, objects[i]);
@@ -370,7 +332,7 @@ static void mark_from_roots(scan *s)
             else
                 visit_reached(s, objects[i]);
         }
-        drain(s, 64);
+        drain_some(s);
     }
     finish_marking(s);
 }
@@ -385,14 +347,10 @@ static void mark_if_external(scan *s, void *object, uint8_t *byte)
         s->graph->excess(s->graph->host, object, refcount, inside);
     if (refcount <= inside && *byte < GREY)
         return;
-    if (s->cycle->side.dense) {
-        s->reachable += *byte < GREY;
-        *byte = BLACK;
-        visit_reached(s, object);
-    } else {
-        reach(s, (edge){object, byte}); /* visited later: the counts of what it refers to are compared, too */
-    }
-    drain(s, 64);
+    s->reachable += *byte < GREY;
+    *byte = BLACK;
+    visit_reached(s, object);
+    drain_some(s);
 }
 
 #ifdef EXVI_CHECKED
@@ -448,13 +406,11 @@ exvi_cycle_end exvi_cycle_find(exvi_cycle *cycle, const exvi_graph *graph)
     scan s = {
         .cycle = cycle,
         .graph = graph,
-        .count = graph->dense ? count_reference_later : count_reference_now,
-        .reach = graph->dense ? reach_reference_later : reach_reference_now,
         .walk = UINTPTR_MAX,
     };
     cycle->count = 0;
     cycle->examined = 0;
-    if (!exvi_side_begin(&cycle->side, graph->dense))
+    if (!exvi_side_begin(&cycle->side))
         return EXVI_CYCLE_MEMORY;
 
     note_members(&s);              /* byte != 0 means: member */
@@ -468,14 +424,6 @@ exvi_cycle_end exvi_cycle_find(exvi_cycle *cycle, const exvi_graph *graph)
     if (s.failed || s.stopped)
         cycle->count = 0;
     return s.failed ? EXVI_CYCLE_MEMORY : s.stopped ? EXVI_CYCLE_STOPPED : EXVI_CYCLE_DONE;
-}
-
-void exvi_cycle_shrink(exvi_cycle *cycle)
-{
-    if (cycle->found_room > KEPT_ROOM || cycle->stack_room > KEPT_ROOM || cycle->side.room > KEPT_ROOM)
-        exvi_cycle_drop(cycle);
-    else
-        exvi_side_end(&cycle->side);
 }
 
 void exvi_cycle_drop(exvi_cycle *cycle)

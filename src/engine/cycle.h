@@ -33,7 +33,4 @@ exvi_cycle_end exvi_cycle_find(exvi_cycle *cycle, const exvi_graph *graph);
 
 void exvi_cycle_drop(exvi_cycle *cycle);
 
-/* Keep no more than a small search needs. */
-void exvi_cycle_shrink(exvi_cycle *cycle);
-
 #endif

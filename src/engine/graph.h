@@ -34,7 +34,6 @@ struct exvi_walk;
 
 typedef struct exvi_graph {
     void *host;
-    bool dense;              /* the set is most of a heap: see side.h */
 
     /* Hand out the members of the set, up to `room` a call, 0 at the end; and likewise objects known to be alive, which
      * need not be members (NULL: none are known). An object may be handed out twice. */

@@ -5,10 +5,9 @@
  * shared. An object's byte is found from its address, a multiple of 16: the tables of an address map have a
  * byte for each 16 bytes of address space.
  *
- * Two ways to walk over the members of a scan. A dense scan (most of a heap) looks through the tables, in the order of
- * memory whatever order the members were entered in: upwards in each table, but from the highest table down, because
- * that is how a system hands out address space, so that older objects tend to come first. A listed scan keeps a list
- * of its members, and costs nothing for the rest of the heap; its tables stay for the next one.
+ * A scan is of most of a heap. It walks over its members by looking through the tables, in the order of memory whatever
+ * order the members were entered in: upwards in each table, but from the highest table down, because that is how a
+ * system hands out address space, so that older objects tend to come first.
  *
  * A byte of 0 means: not a member of this scan. What the others mean is the scan's affair.
  */
@@ -23,16 +22,13 @@
 #define EXVI_SIDE_TABLE_SIZE ((size_t)1 << (EXVI_TABLE_SHIFT - EXVI_SIDE_GRANULE_SHIFT))
 
 typedef struct exvi_side {
-    bool dense;
     size_t members;
     exvi_address_map map;
-    void **list;             /* listed: members in order of entry */
-    size_t room;
 } exvi_side;
 
 /* Begin a scan; all bytes are 0. False: no memory. A side table may be used for one scan after the other; end()
  * clears the bytes, drop() gives all memory back. */
-bool exvi_side_begin(exvi_side *side, bool dense);
+bool exvi_side_begin(exvi_side *side);
 void exvi_side_end(exvi_side *side);
 void exvi_side_drop(exvi_side *side);
 
@@ -48,18 +44,16 @@ bool exvi_side_add_slow(exvi_side *side, const void *object, uint8_t first);
 static inline bool exvi_side_add(exvi_side *side, const void *object, uint8_t first)
 {
     uint8_t *byte = exvi_side_find(side, object);
-    if (!byte || (!side->dense && side->members == side->room))
+    if (!byte)
         return exvi_side_add_slow(side, object, first);
     if (*byte)
         return true;
-    if (!side->dense)
-        side->list[side->members] = (void *)(uintptr_t)object;
     side->members++;
     *byte = first;
     return true;
 }
 
-/* Where an object stands in a dense scan's walk: greater is later. */
+/* Where an object stands in a scan's walk: greater is later. */
 static inline uintptr_t exvi_side_position(const void *object)
 {
     return (uintptr_t)object ^ ~(((uintptr_t)1 << EXVI_TABLE_SHIFT) - 1);

@@ -91,7 +91,6 @@ static const char *check_objects(exv_heap *heap)
     exvi_cycle cycle = {0};
     exvi_graph graph = {
         .host = &c,
-        .dense = true,
         .next = next_object,
         .refcount = refcount_of,
         .visit = visit_object,

@@ -119,11 +119,10 @@ static void set_release(void *host)
     watch->release(watch->arg);
 }
 
-static exvi_graph graph_of(set *s, size_t expected)
+static exvi_graph graph_of(set *s)
 {
     return (exvi_graph){
         .host = s,
-        .dense = expected >= DENSE_FROM,
         .next = s->array ? next_of_array : next_of_generation,
         .refcount = refcount_of,
         .visit = visit_object,
@@ -139,9 +138,9 @@ static exvi_graph graph_of(set *s, size_t expected)
 static bool search(exv_heap *heap, set *s, size_t expected)
 {
     exvi_collector *c = &heap->collector;
-    exvi_graph graph = graph_of(s, expected);
+    exvi_graph graph = graph_of(s);
     exvi_cycle_end end =
-        graph.dense ? exvi_cycle_find(&c->cycle, &graph) : exvi_subset_find(&c->subset, &graph, &c->cycle);
+        expected >= DENSE_FROM ? exvi_cycle_find(&c->cycle, &graph) : exvi_subset_find(&c->subset, &graph, &c->cycle);
     if (end == EXVI_CYCLE_DONE)
         return true;
     exvi_telemetry_reason(&heap->telemetry, EXV_REASON_SCAN_MEMORY, 1);
@@ -152,7 +151,7 @@ static bool search(exv_heap *heap, set *s, size_t expected)
 exvi_cycle_end exvi_collect_search(exv_heap *heap, exvi_garbage *garbage, const exvi_search_watch *watch)
 {
     set s = {.heap = heap, .cursor = {.generation = EXVI_OLDEST}, .watch = watch};
-    exvi_graph graph = graph_of(&s, exvi_generation_size(heap, EXVI_OLDEST));
+    exvi_graph graph = graph_of(&s);
     return exvi_garbage_find(garbage, &graph);
 }
 
