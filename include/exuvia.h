@@ -68,13 +68,28 @@ typedef enum exv_status {
     EXV_UNICODE_ERROR,   /**< bytes are not valid UTF-8 */
     EXV_RECURSION_ERROR, /**< values are nested too deeply to compare or print */
     EXV_BUSY,            /**< a background collection is in flight already */
-    EXV_UNSUPPORTED      /**< this system cannot do it; the message says why */
+    EXV_UNSUPPORTED,     /**< this system cannot do it; the message says why */
+    EXV_ERROR            /**< an error of the program's own: exv_raise() */
 } exv_status;
 
 /** The text of the last failure on this heap, as Python words it ("NameError:
  *  name 'x' is not defined"); "" when there was none. Borrowed, valid until the
  *  next failing call on the heap. */
 EXV_API const char *exv_error_message(const exv_heap *heap);
+
+/** What the last failure on this heap was; EXV_OK when there was none. */
+EXV_API exv_status exv_error_status(const exv_heap *heap);
+
+/** Fail: the text becomes the heap's last failure, after Python's name of `status`, or by itself for EXV_ERROR. `value`
+ *  (may be NULL) is what it carries: an exception of the language. The heap takes a reference to it, which it has until
+ *  the next exv_raise(), exv_error_clear() or exv_heap_free(). Returns `status`; EXV_OK stops the program. */
+EXV_API exv_status exv_raise(exv_heap *heap, exv_status status, void *value, const char *format, ...) EXV_PRINTF(4, 5);
+
+/** What the last failure carries, borrowed; NULL: nothing. Another failure carries nothing, or its own. */
+EXV_API void *exv_error_get_value(const exv_heap *heap);
+
+/** Forget the last failure and give up what it carried. */
+EXV_API void exv_error_clear(exv_heap *heap);
 
 /** "MAJOR.MINOR.PATCH" of the library that is running. */
 EXV_API const char *exv_version(void);
@@ -140,12 +155,14 @@ typedef struct exv_type {
      *  when the references are gone; it must not resurrect. */
     void (*destroy)(void *self);
 
-    /** An owned str that shows the object, or NULL for out of memory. The default
-     *  is "<NAME object at 0x...>". */
+    /** An owned str that shows the object, or NULL: then exv_raise(), or a call that failed in here, has said why; if
+     *  none did, it was memory. The default is "<NAME object at 0x...>". Not called for an object inside of itself,
+     *  which is shown as "...". */
     struct exv_str *(*repr)(void *self);
 
     /** Equality and hash for dict keys and set members; the default is identity.
-     *  equal is asked of two objects of this type only. A type with equal but
+     *  equal is asked of two objects of this type only. Both may fail as they like: containers and
+     *  exv_equal() pass that on. A type with equal but
      *  without hash is unhashable, as is one whose hash returns EXV_TYPE_ERROR. */
     exv_status (*equal)(void *self, void *other, bool *result);
     exv_status (*hash)(void *self, uint64_t *result);

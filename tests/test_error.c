@@ -25,6 +25,7 @@ static void each_status_has_its_name(void **state)
         {EXV_RECURSION_ERROR, "RecursionError: 7"},
         {EXV_BUSY, "RuntimeError: 7"},
         {EXV_UNSUPPORTED, "RuntimeError: 7"},
+        {EXV_ERROR, "7"},
     };
     assert_message(heap, "");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -176,6 +176,8 @@ static void use_sequences(exv_heap *heap, exv_list *list, exv_dict *dict)
 
 static void use_containers(exv_heap *heap)
 {
+    REQUIRE(exv_raise(heap, EXV_ERROR, exv_gc_get_garbage(heap), "raising needs no memory") == EXV_ERROR);
+    exv_error_clear(heap);
     exv_list *list = exv_list_new(heap);
     exv_dict *dict = exv_dict_new(heap);
     exv_set *set = exv_set_new(heap);

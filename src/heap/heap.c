@@ -165,6 +165,7 @@ size_t exv_heap_free(exv_heap *heap)
         exvi_die(__func__, "called from a finalizer, destructor or callback of heap %p", (void *)heap);
     exvi_background_cancel(heap);
     exvi_gc_give_up_owned(heap);
+    exv_error_clear(heap);
     (void)exvi_object_end_later(heap, UINT64_MAX);
     exv_gc_disable(heap);
     if (heap->schedule.policy.on_exit)

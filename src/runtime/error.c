@@ -2,7 +2,8 @@
  * error: see error.h.
  *
  * Invariant: the buffer holds a terminated text, "" until the first failure; text that was valid UTF-8 stays so
- * when cut. Allocates nothing: out of memory can be reported too.
+ * when cut. Allocates nothing, and runs nobody's code: out of memory can be reported too. What an error carries besides
+ * is raise.c's.
  */
 #include "exv_heap.h"
 
@@ -46,6 +47,8 @@ static const char *name_of(exv_status status)
     case EXV_BUSY:
     case EXV_UNSUPPORTED:
         return "RuntimeError";
+    case EXV_ERROR:
+        return "";
     }
     return "SystemError";
 }
@@ -65,21 +68,48 @@ static void trim_torn_character(char *text)
         text[start - 1] = '\0';
 }
 
-exv_status exvi_error(exv_heap *heap, exv_status status, const char *format, ...)
+/* Each failure ends with this: what the one before it carried is not its value. */
+static exv_status note(exv_heap *heap, exv_status status)
+{
+    heap->error_status = status;
+    heap->error_carries = false;
+    heap->errors++;
+    return status;
+}
+
+void exvi_error_forget(exv_heap *heap)
+{
+    heap->error[0] = '\0';
+    heap->error_status = EXV_OK;
+    heap->error_carries = false;
+}
+
+uint64_t exvi_error_count(const exv_heap *heap)
+{
+    return heap->errors;
+}
+
+exv_status exvi_error_list(exv_heap *heap, exv_status status, const char *format, va_list arguments)
 {
     char words[EXVI_ERROR_SIZE]; /* first to here: an argument may lie in the old message */
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(words, sizeof words, format, arguments);
-    va_end(arguments);
-
     char *error = heap->error;
-    snprintf(error, EXVI_ERROR_SIZE, "%s: ", name_of(status));
+    const char *name = name_of(status);
+    snprintf(error, EXVI_ERROR_SIZE, "%s%s", name, *name ? ": " : "");
     size_t used = strlen(error);
     size_t fits = strnlen(words, EXVI_ERROR_SIZE - 1 - used);
     memcpy(error + used, words, fits);
     error[used + fits] = '\0';
     trim_torn_character(error);
+    return note(heap, status);
+}
+
+exv_status exvi_error(exv_heap *heap, exv_status status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    exvi_error_list(heap, status, format, arguments);
+    va_end(arguments);
     return status;
 }
 
@@ -94,6 +124,9 @@ void *exvi_too_large(exv_heap *heap, size_t size)
 
 exv_status exvi_no_memory(exv_heap *heap)
 {
+    size_t limit = heap->blocks.regions.arena.limit_bytes;
+    if (limit)
+        return exvi_error(heap, EXV_NO_MEMORY, "the heap's limit is %zu bytes", limit);
     snprintf(heap->error, EXVI_ERROR_SIZE, "%s", name_of(EXV_NO_MEMORY));
-    return EXV_NO_MEMORY;
+    return note(heap, EXV_NO_MEMORY);
 }

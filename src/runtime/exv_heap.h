@@ -13,7 +13,8 @@
  *     garbage          gc.c           what collections could not free
  *     telemetry        telemetry.c    what collections cost; listener: gc.c
  *     program          heap.c         what exv_heap_get_user() gives
- *     error            error.c        the message of the last failure
+ *     error, error_status, errors  error.c  the last failure, how many there were
+ *     error_value, error_carries   raise.c  and what it carries
  *     user, entries    use.c          who is inside
  *
  * Others read them, and change what is a count or a switch: births and deaths count in `generations`, births the ticks
@@ -56,6 +57,10 @@ struct exv_heap {
     void *listener_owned;      /* NULL, or the same object as `listener_arg`, which the heap has a reference to */
     void *program;             /* exv_heap_set_user() */
     char error[EXVI_ERROR_SIZE];
+    exv_status error_status;
+    bool error_carries;        /* the value is of the last failure, not of one before it */
+    void *error_value;         /* owned, or NULL */
+    uint64_t errors;
     _Atomic uint64_t user;     /* checked build: the thread that is inside */
     unsigned entries;          /* checked build: how often it entered */
 };

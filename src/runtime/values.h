@@ -12,10 +12,11 @@
 #define EXVI_SMALL_INT_MAX 256
 #define EXVI_SMALL_INTS (EXVI_SMALL_INT_MAX - EXVI_SMALL_INT_MIN + 1)
 
-/* A container whose repr is being made; they form a chain through the C stack. */
+/* An object whose repr is being made; they form a chain through the C stack. */
 typedef struct exvi_printing {
     const void *object;
     struct exvi_printing *outer;
+    bool marks; /* its type's function shows itself where it is repeated */
 } exvi_printing;
 
 /* Objects of this type have a name of their own for messages; NULL: not this one. Their file says so. */
@@ -32,9 +33,7 @@ typedef struct exvi_values {
     uint64_t slot_key;               /* secret, for the slots of tables */
     exvi_printing *printing;
     unsigned depth;                  /* 0 outside of repr, equality and hashing */
-    bool hash_refused;               /* the hash asked for last is of an object that has none */
     exvi_naming naming;
-    exv_status repr_failure;         /* why the innermost repr that failed did */
 } exvi_values;
 
 #endif

@@ -38,7 +38,7 @@ exv_status exv_builder_add(exv_builder *self, const char *utf8, size_t size)
     exvi_need_type(__func__, self, &exv_builder_type);
     exvi_text_add(&self->text, utf8, size);
     if (self->text.failed && self->status == EXV_OK)
-        self->status = exvi_no_memory(self->text.heap);
+        self->status = EXV_NO_MEMORY;
     return self->status;
 }
 

@@ -279,10 +279,9 @@ static exv_str *list_repr(void *object)
 {
     exv_list *self = object;
     exv_heap *heap = exv_get_heap(object);
-    exvi_printing printing;
     exvi_text text;
     exvi_text_begin(&text, heap);
-    if (!exvi_printing_begin(heap, &printing, object)) {
+    if (!exvi_printing_is_first(heap, object)) {
         exvi_text_add(&text, "[...]", 5);
         return exvi_text_take(&text);
     }
@@ -294,7 +293,6 @@ static exv_str *list_repr(void *object)
         exv_decref(item);
     }
     exvi_text_add(&text, "]", 1);
-    exvi_printing_end(heap, &printing);
     return exvi_text_take(&text);
 }
 

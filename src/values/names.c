@@ -105,15 +105,13 @@ static exv_str *names_repr(void *object)
 {
     exv_names *self = object;
     exv_heap *heap = exv_get_heap(object);
-    exvi_printing printing;
     exvi_text text;
     exvi_text_begin(&text, heap);
-    if (!exvi_printing_begin(heap, &printing, object)) {
+    if (!exvi_printing_is_first(heap, object)) {
         exvi_text_add(&text, "{...}", 5);
         return exvi_text_take(&text);
     }
     exvi_table_add_repr(&self->table, &text);
-    exvi_printing_end(heap, &printing);
     return exvi_text_take(&text);
 }
 

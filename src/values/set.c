@@ -98,19 +98,17 @@ static exv_str *set_repr(void *object)
 {
     exv_set *self = object;
     exv_heap *heap = exv_get_heap(object);
-    exvi_printing printing;
     exvi_text text;
     exvi_text_begin(&text, heap);
     if (self->table.live == 0) {
         exvi_text_add(&text, "set()", 5);
         return exvi_text_take(&text);
     }
-    if (!exvi_printing_begin(heap, &printing, object)) {
+    if (!exvi_printing_is_first(heap, object)) {
         exvi_text_add(&text, "set(...)", 8);
         return exvi_text_take(&text);
     }
     exvi_table_add_repr(&self->table, &text);
-    exvi_printing_end(heap, &printing);
     return exvi_text_take(&text);
 }
 

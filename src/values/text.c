@@ -6,6 +6,8 @@
  */
 #include "text.h"
 
+#include "error.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +41,7 @@ void exvi_text_add(exvi_text *text, const char *data, size_t size)
         return;
     if (size > text->room - text->size && !grow(text, text->size + size)) {
         text->failed = true;
+        exvi_no_memory(text->heap);
         return;
     }
     memcpy(text->data + text->size, data, size);

@@ -81,10 +81,9 @@ static exv_str *tuple_repr(void *self)
 {
     exv_heap *heap = exv_get_heap(self);
     size_t count = exv_get_count(self);
-    exvi_printing printing;
     exvi_text text;
     exvi_text_begin(&text, heap);
-    if (!exvi_printing_begin(heap, &printing, self)) {
+    if (!exvi_printing_is_first(heap, self)) {
         exvi_text_add(&text, "(...)", 5);
         return exvi_text_take(&text);
     }
@@ -95,7 +94,6 @@ static exv_str *tuple_repr(void *self)
     }
     exvi_text_add(&text, ",)", count == 1 ? 2 : 0);
     exvi_text_add(&text, ")", count == 1 ? 0 : 1);
-    exvi_printing_end(heap, &printing);
     return exvi_text_take(&text);
 }
 

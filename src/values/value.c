@@ -1,8 +1,8 @@
 /*
  * value: see value.h. None; repr, str, print, equality and hash of any object.
  *
- * Invariant: depth == how many repr, equality and hash functions of types are running, and `printing` leads through
- * the containers among them whose repr is being made. Both are 0 whenever the program's own code runs outside of
+ * Invariant: depth == how many repr, equality, order and hash functions of types are running, and `printing` leads
+ * through the objects among them whose repr is being made. Both are 0 whenever the program's own code runs outside of
  * them.
  */
 #include "value.h"
@@ -78,20 +78,23 @@ void exvi_ascend(exv_heap *heap)
     exvi_heap_values(heap)->depth--;
 }
 
-bool exvi_printing_begin(exv_heap *heap, exvi_printing *printing, const void *object)
+/* Is its repr being made already, by a function that does not show repetitions itself if `unmarked`? */
+static bool is_printing(const exvi_printing *printing, const void *object, bool unmarked)
 {
-    exvi_values *values = exvi_heap_values(heap);
-    for (const exvi_printing *outer = values->printing; outer; outer = outer->outer)
-        if (outer->object == object)
-            return false;
-    *printing = (exvi_printing){object, values->printing};
-    values->printing = printing;
-    return true;
+    for (; printing; printing = printing->outer)
+        if (printing->object == object && !(unmarked && printing->marks))
+            return true;
+    return false;
 }
 
-void exvi_printing_end(exv_heap *heap, const exvi_printing *printing)
+bool exvi_printing_is_first(exv_heap *heap, const void *object)
 {
-    exvi_heap_values(heap)->printing = printing->outer;
+    exvi_printing *printing = exvi_heap_values(heap)->printing;
+    if (printing && printing->object == object) { /* made by exv_repr() for this call */
+        printing->marks = true;
+        printing = printing->outer;
+    }
+    return !is_printing(printing, object, false);
 }
 
 /* ------------------------------------------------------- repr and print */
@@ -135,23 +138,44 @@ void exvi_text_add_repr(exvi_text *text, void *object)
     exv_decref(repr);
 }
 
-/* A type's repr says NULL and no more; what an inner exv_repr() failed of is passed on, else it was memory. */
+/* A type's function that failed, and did not say of what, gets words here. */
+static exv_status told(exv_heap *heap, uint64_t errors_before, exv_status status, const char *what, const void *object)
+{
+    if (status == EXV_OK || exvi_error_count(heap) != errors_before)
+        return status;
+    return exvi_error(heap, status, "%s of a '%.99s' object failed", what, exvi_type_name(object));
+}
+
+/* What may contain itself is noted while its repr is made. Only the values mark repetitions themselves; another type's
+ * function is not called again for an object that it is showing. */
+static exv_str *make_repr(exv_heap *heap, const exv_type *type, void *object)
+{
+    exvi_values *values = exvi_heap_values(heap);
+    if (!type->repr)
+        return default_repr(heap, object);
+    if (!type->visit && !type->references)
+        return type->repr(object);
+    if (is_printing(values->printing, object, true))
+        return exvi_str_new_valid(heap, "...", 3);
+    exvi_printing printing = {object, values->printing, false};
+    values->printing = &printing;
+    exv_str *repr = type->repr(object);
+    values->printing = printing.outer;
+    return repr;
+}
+
+/* A type's repr says NULL and no more: why is the last failure within it, and memory if there was none. */
 exv_status exv_repr(void *object, exv_str **result)
 {
     exv_heap *heap = exv_get_heap(object);
-    exvi_values *values = exvi_heap_values(heap);
-    const exv_type *type = exv_get_type(object);
-    values->repr_failure = exvi_descend(heap, "while getting the repr of an object");
-    if (values->repr_failure)
-        return values->repr_failure;
-    exv_str *repr = type->repr ? type->repr(object) : default_repr(heap, object);
+    exv_status status = exvi_descend(heap, "while getting the repr of an object");
+    if (status != EXV_OK)
+        return status;
+    uint64_t errors = exvi_error_count(heap);
+    exv_str *repr = make_repr(heap, exv_get_type(object), object);
     exvi_ascend(heap);
-    if (!repr) {
-        if (values->repr_failure == EXV_OK)
-            values->repr_failure = exvi_no_memory(heap);
-        return values->repr_failure;
-    }
-    values->repr_failure = EXV_OK;
+    if (!repr)
+        return exvi_error_count(heap) != errors ? exv_error_status(heap) : exvi_no_memory(heap);
     *result = repr;
     return EXV_OK;
 }
@@ -194,7 +218,8 @@ exv_status exv_equal(void *a, void *b, bool *result)
     exv_status status = exvi_descend(heap, "in comparison");
     if (status != EXV_OK)
         return status;
-    status = type->equal(a, b, &equal);
+    uint64_t errors = exvi_error_count(heap);
+    status = told(heap, errors, type->equal(a, b, &equal), "equality", a);
     exvi_ascend(heap);
     if (status == EXV_OK)
         *result = equal;
@@ -216,7 +241,8 @@ exv_status exv_less(void *a, void *b, bool *result)
     exv_status status = exvi_descend(heap, "in comparison");
     if (status != EXV_OK)
         return status;
-    status = type->less(a, b, &less);
+    uint64_t errors = exvi_error_count(heap);
+    status = told(heap, errors, type->less(a, b, &less), "order", a);
     exvi_ascend(heap);
     if (status == EXV_OK)
         *result = less;
@@ -248,18 +274,15 @@ exv_status exv_hash(void *object, uint64_t *result)
         *result = exvi_hash_address(object);
         return EXV_OK;
     }
-    exvi_values *values = exvi_heap_values(heap);
-    uint64_t hash = 0;
+    uint64_t hash = 0, errors = exvi_error_count(heap);
     exv_status status = exvi_descend(heap, "in hashing");
     if (status != EXV_OK)
         return status;
-    values->hash_refused = false;
     status = type->hash ? type->hash(object, &hash) : EXV_TYPE_ERROR;
     exvi_ascend(heap);
     if (status == EXV_OK)
         *result = hash;
-    else if (status == EXV_TYPE_ERROR && !values->hash_refused)
+    else if (status == EXV_TYPE_ERROR && exvi_error_count(heap) == errors)
         exvi_error(heap, EXV_TYPE_ERROR, "unhashable type: '%s'", exvi_type_name(object));
-    values->hash_refused = status == EXV_TYPE_ERROR;
-    return status;
+    return told(heap, errors, status, "hash", object);
 }

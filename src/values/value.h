@@ -47,8 +47,8 @@ static inline size_t exvi_slice_place(ptrdiff_t bound, size_t size)
 /* Add the repr of any object to a text; a failure of it sticks. */
 void exvi_text_add_repr(exvi_text *text, void *object);
 
-/* Begin the repr of a container; false if it is being made already, further out: it contains itself. */
-bool exvi_printing_begin(exv_heap *heap, exvi_printing *printing, const void *object);
-void exvi_printing_end(exv_heap *heap, const exvi_printing *printing);
+/* For the repr of a container, which marks repetitions itself: false if it is being made already, further out, since
+ * the container contains itself. */
+bool exvi_printing_is_first(exv_heap *heap, const void *object);
 
 #endif

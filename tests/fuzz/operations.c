@@ -323,6 +323,19 @@ static void build_text(struct world *world)
     exv_decref(builder);
 }
 
+/* What it carries is held by the heap alone, for a while. */
+static void raise_error(struct world *world)
+{
+    void *value = pick(world);
+    if (take(world, 4) == 0) {
+        exv_error_clear(world->heap);
+        REQUIRE(exv_error_status(world->heap) == EXV_OK);
+        return;
+    }
+    REQUIRE(exv_raise(world->heap, EXV_ERROR, value, "%u", take(world, 256)) == EXV_ERROR);
+    REQUIRE(exv_error_get_value(world->heap) == value);
+}
+
 static void make_instance(struct world *world)
 {
     void *cls = pick(world);
@@ -582,7 +595,7 @@ static operation *const operations[] = {
     make_weakref, follow_weakref, change_block, change_block, collect, start_flight, poll_flight, wait_flight,
     freeze, set_threshold, track, list_objects, settle, make_instance, make_instance, use_name, use_name,
     empty_garbage, save_all, make_owning_weakref, drop_slot_later, drop_slot_later, drop_some, collect_some,
-    use_weak_table, use_weak_table, use_weak_table, change_list, change_dict, compute, build_text,
+    use_weak_table, use_weak_table, use_weak_table, change_list, change_dict, compute, build_text, raise_error,
 };
 
 static int check_child(void *child, void *arg)
@@ -621,6 +634,7 @@ static void end_world(struct world *world)
         exv_free(world->heap, world->blocks[i].start);
     }
     EXV_CLEAR(world->table);
+    exv_error_clear(world->heap);
     exv_gc_set_debug(world->heap, 0);
     exv_collect_wait(world->heap, UINT64_MAX, NULL);
     do
