@@ -25,6 +25,16 @@ def test_compiles(compiler, standard, source, run, tmp_path):
     run(compiler, f"-std={standard}", *PEDANTIC, *extra, "-I", source / "include", "-fsyntax-only", program)
 
 
+@pytest.mark.parametrize("compiler,standard", [("g++", "c++17"), ("clang++", "c++17"), ("g++", "c++20")])
+def test_cpp(compiler, standard, source, build, run, tmp_path):
+    """exuvia.hpp: without a warning, and with the checked build all that tests/program.cc requires."""
+    if not shutil.which(compiler):
+        pytest.skip(f"no {compiler} here")
+    run(compiler, f"-std={standard}", *PEDANTIC, "-I", source / "include", source / "tests/program.cc",
+        build / "src/libexuvia-checked.a", "-pthread", "-o", tmp_path / "program")
+    run(tmp_path / "program")
+
+
 def test_refuses_32_bits(source, tmp_path):
     program = tmp_path / "program.c"
     program.write_text("#include <exuvia.h>\n")

@@ -84,6 +84,12 @@ def test_pkg_config(package, static, installed, program, run):
     assert run(program.with_suffix(""), env=environment) == "0.2.0 1\n"
 
 
+def test_cpp(installed, source, run, tmp_path):
+    libraries = flags(run, installed, "exuvia-checked")
+    run("g++", "-std=c++17", source / "tests/program.cc", *libraries, "-o", tmp_path / "program")
+    run(tmp_path / "program")
+
+
 def test_shared_is_what_pkg_config_gives(installed, program, run):
     run("gcc", program, *flags(run, installed, "exuvia"), "-o", program.with_suffix(""))
     assert "[libexuvia.so.0.2]" in run("readelf", "-d", program.with_suffix(""))
@@ -140,6 +146,6 @@ def test_meson_subproject(source, run, tmp_path):
 def test_installed_files(installed, run):
     prefix = installed["prefix"]
     names = {path.name for path in prefix.rglob("*") if not path.is_dir()}
-    assert names == {"exuvia.h", "exuvia-heap", "libexuvia.a", "libexuvia-checked.a", "libexuvia.so",
+    assert names == {"exuvia.h", "exuvia.hpp", "exuvia-heap", "libexuvia.a", "libexuvia-checked.a", "libexuvia.so",
                      "libexuvia.so.0.2", "libexuvia.so.0.2.0", "exuvia.pc", "exuvia-checked.pc", "exuvia-config.cmake",
                      "exuvia-config-version.cmake"}

@@ -4,6 +4,7 @@ How a block is marked decides what is done with it:
     ```c              with a main function: a program, which must end with status 0
                       without: statements, which run in tests/snippet.c with a heap at hand
     ```c declaration  file-scope code, compiled only
+    ```cpp            a C++17 program
     ```c continued    belongs to the block before it; the pieces together are one of the above
 A block ```output that follows is what the program prints.
 """
@@ -25,9 +26,10 @@ def snippets(text):
         words = block.group(1).split() or [""]
         if words[0] == "c" and words[1:] == ["continued"]:
             found[-1]["code"] += block.group(2)
-        elif words[0] == "c":
+        elif words[0] in ("c", "cpp"):
             line = text.count("\n", 0, block.start()) + 1
-            found.append({"line": line, "kind": words[1] if words[1:] else "", "code": block.group(2), "output": None})
+            kind = "cpp" if words[0] == "cpp" else words[1] if words[1:] else ""
+            found.append({"line": line, "kind": kind, "code": block.group(2), "output": None})
         elif words[0] == "output" and found:
             found[-1]["output"] = block.group(2)
     return found
@@ -48,14 +50,15 @@ def complete(snippet, frame):
 
 @pytest.mark.parametrize("snippet", CASES)
 def test_snippet(snippet, source, build, run, tmp_path):
-    assert snippet["kind"] in ("", "declaration")
-    program = tmp_path / "snippet.c"
+    assert snippet["kind"] in ("", "declaration", "cpp")
+    compiler, standard, suffix = ("g++", "c++17", "cc") if snippet["kind"] == "cpp" else ("gcc", "c11", "c")
+    program = tmp_path / f"snippet.{suffix}"
     program.write_text(complete(snippet, (source / "tests/snippet.c").read_text()))
-    strict = ["-std=c11", "-Wall", "-Wextra", "-Wno-unused", "-Werror", "-I", source / "include"]
+    strict = [f"-std={standard}", "-Wall", "-Wextra", "-Wno-unused", "-Werror", "-I", source / "include"]
     if snippet["kind"] == "declaration":
         run("gcc", *strict, "-c", program, "-o", tmp_path / "snippet.o")
         return
-    run("gcc", *strict, program, build / "src/libexuvia-checked.a", "-lpthread", "-o", tmp_path / "snippet")
+    run(compiler, *strict, program, build / "src/libexuvia-checked.a", "-lpthread", "-o", tmp_path / "snippet")
     output = run(tmp_path / "snippet")
     if snippet["output"] is not None:
         assert output == snippet["output"]
