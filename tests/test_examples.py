@@ -128,3 +128,30 @@ def test_background(output):
     text = output("11_background")
     assert "in place:      1000 found" in text
     assert "in background: 1000 found" in text
+
+
+@pytest.mark.parametrize("variant", ["release", "checked", "stress"])
+def test_lisp(variant, source, build, run):
+    program = build / "tests" / f"lisp-{variant}"
+    if not program.exists():
+        pytest.skip("this variant is not built")
+    assert run(program, source / "examples/lisp/tour.lisp") == (source / "examples/lisp/tour.txt").read_text()
+
+
+@pytest.mark.parametrize("text,answer", [
+    ("(car", "syntax error: the end comes too soon in line 1"),
+    ("\n(print 1))", "1\nsyntax error: one ')' too many in line 2"),
+    ("(" * 5000, "syntax error: a list is too long or too deep in line 1"),
+    ("'" * 5000, "syntax error: too many quotes in line 1"),
+    ("(if)", "error: this form needs more"),
+    ("((lambda (a) a))", "error: wrong number of arguments"),
+    ("(define p (cons 1 2)) (set-cdr! p (cons p p)) p", "p\n(1 ... ...)"),
+    ("(define p (cons 1 2)) (set-cdr! p (cons 3 (cons 4 (cdr p)))) (set-cdr! (cdr (cdr p)) (cdr p)) p",
+     "p\n(1 3 4 ...)"),
+])
+def test_lisp_says_what_is_wrong(text, answer, build, tmp_path, run):
+    program = tmp_path / "program.lisp"
+    program.write_text(text)
+    lines = run(build / "tests/lisp-checked", program).splitlines()
+    assert "\n".join(lines[:-1]) == answer
+    assert lines[-1].endswith(" are left")
