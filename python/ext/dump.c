@@ -4,7 +4,9 @@
 #define PY_SSIZE_T_CLEAN
 #include "dump.h"
 
+#include "frames.h"
 #include "names.h"
+#include "plain_text.h"
 #include "referents.h"
 
 #include "files.h"
@@ -14,7 +16,7 @@
 #include "writer.h"
 
 #include <errno.h>
-#include <string.h>
+#include <unistd.h>
 
 enum { BATCH = 256, PATIENCE = 1 << 14, LISTS = EXVI_GENERATIONS + 1, FROZEN = EXVI_GENERATIONS };
 enum { ALIVE = 64 };             /* a flag that is not for the file */
@@ -29,6 +31,8 @@ typedef struct request { /* made by the parent */
     Py_ssize_t info_size;
     bool values;
     PyObject *modules;
+    PyThreadState *threads;
+    unsigned long main_thread;
 } request;
 
 typedef struct dumper {
@@ -50,21 +54,11 @@ typedef struct dumper {
 
 /* ----------------------------------------------------------- which there are */
 
-/* A bit for it in the map; false: no memory, or no address. Not exvi_walk_add(), which is for objects with a header:
- * static ones may lie at any multiple of 8, and yet no two begin within 16 bytes. */
-static bool put_in(exvi_walk *walk, const void *object)
-{
-    exvi_member_record *records = exvi_walk_records(walk, (uintptr_t)object);
-    if (records)
-        records[exvi_record_of((uintptr_t)object)].members |= exvi_member_bit((uintptr_t)object);
-    return records != NULL;
-}
-
 static void add(dumper *d, PyObject *object)
 {
     if (exvi_walk_has(&d->walk, object))
         return;
-    PyObject **to = put_in(&d->walk, object) ? exvi_array_next(&d->found) : NULL;
+    PyObject **to = exvi_walk_add(&d->walk, object) ? exvi_array_next(&d->found) : NULL;
     if (to)
         *to = object;
     else
@@ -78,9 +72,9 @@ static void discover(void *arg, const exvi_referent *referent)
     if (referent->of_class)
         return;
     d->edges++;
-    bool names = referent->kind == EXVI_LABEL_INTERNAL && referent->name && strcmp(referent->name, "__dict__") == 0;
-    if (names && PyDict_Check(referent->object) && !exvi_walk_has(&d->shown, referent->object))
-        d->failed = d->failed || !put_in(&d->shown, referent->object);
+    bool names = referent->kind == EXVI_LABEL_INTERNAL && referent->name && exvi_is_text(referent->name, "__dict__");
+    if (names && PyDict_Check(referent->object))
+        d->failed = d->failed || !exvi_walk_add(&d->shown, referent->object);
 }
 
 static bool goes_on(dumper *d)
@@ -105,6 +99,11 @@ static void each_listed(dumper *d, void (*each)(dumper *d, PyObject *object, int
     }
 }
 
+static void add_held(void *d, const exvi_held *held)
+{
+    add(d, held->object);
+}
+
 static void add_listed(dumper *d, PyObject *object, int list)
 {
     (void)list;
@@ -115,6 +114,7 @@ static bool find_objects(dumper *d)
 {
     add(d, d->asked->modules);
     each_listed(d, add_listed);
+    exvi_frames_each(d->asked->threads, add_held, d);
     if (!goes_on(d))
         return false;
     for (size_t i = 0; i < d->found.count; i++) {
@@ -124,22 +124,7 @@ static bool find_objects(dumper *d)
         add(d, (PyObject *)Py_TYPE(object));
         exvi_referents(object, discover, d);
     }
-    return goes_on(d) && d->found.count < EXVI_MOST_MEMBERS;
-}
-
-/* Numbers in ascending order of addresses. */
-static void rank(dumper *d)
-{
-    exvi_address_map *map = &d->walk.map;
-    uint32_t members = 0;
-    exvi_address_map_sort(map);
-    for (size_t i = 0; i < map->count; i++) {
-        exvi_member_record *records = exvi_address_map_table(map, map->number[i]);
-        for (size_t r = 0; r < EXVI_RECORDS_IN_TABLE; r++) {
-            records[r].rank = members;
-            members += (uint32_t)__builtin_popcountll(records[r].members);
-        }
-    }
+    return goes_on(d);
 }
 
 static uint32_t number_of(const dumper *d, const void *object)
@@ -155,11 +140,10 @@ static void note_list(dumper *d, PyObject *object, int list)
 static bool number_objects(dumper *d)
 {
     d->count = d->found.count;
-    rank(d);
     d->object = exvi_map((d->count + 1) * sizeof *d->object, exvi_page_size());
     d->flags = exvi_map(d->count + 1, exvi_page_size());
     d->seen = exvi_map((d->count + 1) * sizeof *d->seen, exvi_page_size());
-    if (!d->object || !d->flags || !d->seen)
+    if (!d->object || !d->flags || !d->seen || !exvi_walk_rank_upwards(&d->walk))
         return false;
     for (size_t i = 0; i < d->count; i++) {
         PyObject *object = ((PyObject **)(void *)d->found.item)[i];
@@ -187,6 +171,8 @@ static uint32_t label_of(dumper *d, const exvi_referent *r, bool names)
         value = r->number < EXVI_NAMES_MOST ? (uint32_t)r->number : EXVI_NAMES_MOST;
         break;
     case EXVI_LABEL_ATTRIBUTE:
+    case EXVI_LABEL_LOCAL:
+    case EXVI_LABEL_CELL:
         value = r->name ? exvi_name_c(&d->strings, r->name)
                 : PyUnicode_Check(r->key) ? exvi_name_str(&d->strings, r->key) : 0;
         break;
@@ -218,7 +204,7 @@ static void write_edge(void *arg, const exvi_referent *referent)
     const writing *w = arg;
     dumper *d = w->d;
     uint32_t to = number_of(d, referent->object);
-    if (referent->kind != EXVI_LABEL_WEAK)
+    if (referent->kind != EXVI_LABEL_WEAK && !referent->borrowed)
         count_seen(d, to);
     if (referent->of_class)
         return;
@@ -237,6 +223,16 @@ static void note_code(dumper *d, uint32_t number, PyCodeObject *of, int line)
         d->failed = true;
 }
 
+static void note_frame(dumper *d, uint32_t number, PyFrameObject *frame, const PyTracebackObject *trace)
+{
+    PyCodeObject *of = PyFrame_GetCode(frame);
+    int line = !trace ? PyFrame_GetLineNumber(frame)
+               : trace->tb_lineno > 0 ? trace->tb_lineno
+                                      : PyCode_Addr2Line(of, trace->tb_lasti); /* 3.12: nobody has asked yet */
+    note_code(d, number, of, line);
+    Py_DECREF(of); /* a count that is the program's again, for count_of() */
+}
+
 static void note_place(dumper *d, uint32_t number, PyObject *object)
 {
     if (PyFunction_Check(object)) {
@@ -245,10 +241,14 @@ static void note_place(dumper *d, uint32_t number, PyObject *object)
     } else if (PyCode_Check(object)) {
         note_code(d, number, (PyCodeObject *)object, ((PyCodeObject *)object)->co_firstlineno);
     } else if (PyFrame_Check(object)) {
-        note_code(d, number, PyFrame_GetCode((PyFrameObject *)object), PyFrame_GetLineNumber((PyFrameObject *)object));
+        note_frame(d, number, (PyFrameObject *)object, NULL);
     } else if (PyTraceBack_Check(object)) {
-        const PyTracebackObject *trace = (const PyTracebackObject *)object;
-        note_code(d, number, PyFrame_GetCode(trace->tb_frame), trace->tb_lineno);
+        note_frame(d, number, ((PyTracebackObject *)object)->tb_frame, (PyTracebackObject *)object);
+    } else {
+        const exvi_frame *frame = exvi_frame_of(object);
+        PyCodeObject *of = frame ? exvi_frame_code(frame) : NULL;
+        if (of)
+            note_code(d, number, of, exvi_frame_line(frame));
     }
 }
 
@@ -362,14 +362,47 @@ static void add_root(dumper *d, const char *group, uint32_t label, PyObject *obj
 
 static uint32_t string_of_number(dumper *d, uint32_t number, const char *unit)
 {
-    char text[32];
-    size_t at = sizeof text, size = strlen(unit);
-    at -= size;
-    memcpy(text + at, unit, size);
-    do
-        text[--at] = (char)('0' + number % 10);
-    while (number /= 10);
-    return exvi_name(&d->strings, text + at, sizeof text - at);
+    exvi_text text;
+    text.size = 0;
+    exvi_text_number(&text, number);
+    exvi_text_c(&text, unit);
+    return exvi_name(&d->strings, text.text, text.size);
+}
+
+/* "rows in load at app.py:42, main thread" */
+static uint32_t name_held(dumper *d, const exvi_held *held)
+{
+    exvi_text text;
+    text.size = 0;
+    if (held->name)
+        exvi_text_str(&text, held->name);
+    else
+        exvi_text_c(&text, held->what);
+    if (held->frame) {
+        const PyCodeObject *code = exvi_frame_code(held->frame);
+        exvi_text_c(&text, " in ");
+        exvi_text_str(&text, code->co_qualname);
+        exvi_text_c(&text, " at ");
+        exvi_text_str(&text, code->co_filename);
+        exvi_text_c(&text, ":");
+        exvi_text_number(&text, (uint64_t)exvi_frame_line(held->frame));
+    }
+    bool is_main = held->thread == d->asked->main_thread;
+    exvi_text_c(&text, is_main ? ", main thread" : ", thread ");
+    if (!is_main)
+        exvi_text_number(&text, held->thread);
+    return exvi_name(&d->strings, text.text, text.size);
+}
+
+/* Not before mark(): who holds it from outside is known now, and that it was held. */
+static void note_held(void *arg, const exvi_held *held)
+{
+    dumper *d = arg;
+    if (held->counted)
+        count_seen(d, number_of(d, held->object));
+    if (count_of(held->object) == IMMORTAL || held->object == Py_None)
+        return;
+    add_root(d, held->kind == EXVI_HOLD_LOCAL ? "frames" : "threads", name_held(d, held), held->object);
 }
 
 static uint32_t name_of_type(dumper *d, PyTypeObject *type)
@@ -385,6 +418,7 @@ static void note_roots(dumper *d)
     while (PyDict_Next(d->asked->modules, &at, &name, &module))
         if (PyUnicode_Check(name))
             add_root(d, "modules", exvi_name_str(&d->strings, name), module);
+    exvi_frames_each(d->asked->threads, note_held, d);
     for (uint32_t number = 0; number < d->count; number++) {
         PyObject *object = d->object[number];
         uint32_t count = count_of(object);
@@ -516,7 +550,8 @@ static exvi_flight wait_for(exvi_snapshot *snapshot)
 PyObject *exvi_dump(const exvi_layout *layout, PyObject *args)
 {
     int values;
-    request asked = {.layout = layout, .modules = PyImport_GetModuleDict()};
+    request asked = {.layout = layout, .modules = PyImport_GetModuleDict(), .main_thread = (unsigned long)getpid(),
+                     .threads = PyInterpreterState_ThreadHead(PyInterpreterState_Main())};
     if (!PyArg_ParseTuple(args, "iy#p", &asked.file, &asked.info, &asked.info_size, &values))
         return NULL;
     asked.values = values != 0;

@@ -106,6 +106,92 @@ static inline bool exvi_layout_embedded(PyObject *dict)
 #endif
 }
 
+/* CPython's frame of a function: in a thread's stack while it runs, in the generator where it is suspended, in a frame
+ * object once it has ended. `code`, `function` and slots are tagged words from 3.14 on, see exvi_slot. The slots are
+ * local variables first, then what calls and operators are at work on. frames.h proves that it is so. */
+typedef struct exvi_frame {
+#if PY_VERSION_HEX < 0x030c0000
+    uintptr_t function;
+    PyObject *globals, *builtins, *locals;
+    uintptr_t code;
+    PyObject *object;
+    struct exvi_frame *previous;
+#else
+    uintptr_t code;
+    struct exvi_frame *previous;
+    uintptr_t function;
+    PyObject *globals, *builtins, *locals, *object;
+#endif
+    const char *at;              /* the instruction */
+#if PY_VERSION_HEX < 0x030c0000
+    int top;                     /* slots in use; -1: it is not known while the interpreter works on them */
+    bool entered;
+#elif PY_VERSION_HEX < 0x030e0000
+    int top;
+    uint16_t offset;
+#else
+    uintptr_t *top;              /* the first slot that is free; NULL: not known */
+    uint16_t offset;
+#endif
+    char owner;
+#if PY_VERSION_HEX >= 0x030e0000
+    uint8_t visited;
+#endif
+    uintptr_t slot[];
+} exvi_frame;
+enum { EXVI_FRAME_OF_THREAD, EXVI_FRAME_OF_GENERATOR, EXVI_FRAME_OF_OBJECT }; /* owner; more: a mark, no frame */
+
+/* What a slot refers to, or NULL; it is not counted where the second one says so. */
+static inline PyObject *exvi_slot_object(uintptr_t slot)
+{
+#if PY_VERSION_HEX < 0x030e0000
+    return (PyObject *)slot;
+#else
+    return (slot & 2) != 0 ? NULL : (PyObject *)(slot & ~(uintptr_t)1);
+#endif
+}
+
+static inline bool exvi_slot_is_borrowed(uintptr_t slot)
+{
+    return EXVI_LAYOUT_BORROWS && (slot & 1) != 0;
+}
+
+/* Slots that may be read; all local variables are. */
+static inline Py_ssize_t exvi_frame_slots(const exvi_frame *frame, const PyCodeObject *code)
+{
+#if PY_VERSION_HEX < 0x030e0000
+    Py_ssize_t used = frame->top;
+#else
+    Py_ssize_t used = frame->top ? frame->top - frame->slot : 0;
+#endif
+    Py_ssize_t locals = code->co_nlocalsplus, most = locals + code->co_stacksize;
+    return used > locals && used <= most ? used : locals;
+}
+
+/* 3.11.0: the uppermost frame may be one whose variables are given up, one by one. */
+static inline bool exvi_layout_keeps_ending_frames(void)
+{
+    return Py_Version < 0x030b0100;
+}
+
+static inline const exvi_frame *exvi_layout_running(const PyThreadState *thread)
+{
+#if PY_VERSION_HEX < 0x030d0000
+    return (const exvi_frame *)(const void *)(thread->cframe ? thread->cframe->current_frame : NULL);
+#else
+    return (const exvi_frame *)(const void *)thread->current_frame;
+#endif
+}
+
+static inline PyObject *exvi_layout_raised(const PyThreadState *thread)
+{
+#if PY_VERSION_HEX < 0x030c0000
+    return thread->curexc_value;
+#else
+    return thread->current_exception;
+#endif
+}
+
 static inline size_t exvi_layout_size_of_int(PyObject *number)
 {
 #if PY_VERSION_HEX < 0x030c0000

@@ -11,9 +11,10 @@
 #include "callback.h"
 #include "cookie.h"
 #include "dump.h"
-#include "log.h"
+#include "frames.h"
 #include "free_log.h"
 #include "lander.h"
+#include "log.h"
 #include "numbers.h"
 #include "reclaim.h"
 #include "record.h"
@@ -50,6 +51,8 @@ static void probe(void)
     report.count = 0;
     exvi_cookie_find();
     probed = check_filters(filters) && exvi_layout_probe(&layout, &report) && exvi_free_log_probe(&report);
+    if (probed)
+        exvi_frames_probe(&report);
     probing = false;
 }
 

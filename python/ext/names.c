@@ -3,13 +3,10 @@
  */
 #include "names.h"
 
+#include "plain_text.h"
 #include "referents.h"
 
 #include "platform.h"
-
-#include <string.h>
-
-enum { TEXT = 400 };             /* bytes of a name at most */
 
 /* ------------------------------------------------------------------- tables */
 
@@ -62,6 +59,14 @@ static bool make_room(exvi_name_table *t)
 
 /* ------------------------------------------------------------------ strings */
 
+static bool is_same(const char *text, const char *other, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (text[i] != other[i])
+            return false;
+    return true;
+}
+
 uint32_t exvi_name(exvi_names *names, const char *text, size_t size)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -76,7 +81,7 @@ uint32_t exvi_name(exvi_names *names, const char *text, size_t size)
     exvi_name_slot *at;
     for (size_t i = 0; (at = slot_of(&names->strings, hash, i))->number; i++)
         if (at->hash == hash && row[at->number] - row[at->number - 1] == size &&
-            memcmp(names->text.item + row[at->number - 1], text, size) == 0)
+            is_same(names->text.item + row[at->number - 1], text, size))
             return at->number - 1;
     for (size_t i = 0; i < size; i++) {
         char *to = exvi_array_next(&names->text);
@@ -98,40 +103,14 @@ uint32_t exvi_name(exvi_names *names, const char *text, size_t size)
 uint32_t exvi_name_c(exvi_names *names, const char *text)
 {
     size_t size = 0;
-    while (text[size] && size < TEXT)
+    while (text[size] && size < EXVI_TEXT_MOST)
         size++;
     return exvi_name(names, text, size);
 }
 
-static size_t put_character(char *to, uint32_t c)
-{
-    if (c < 0x80) {
-        to[0] = (char)c;
-        return 1;
-    }
-    if (c >= 0xd800 && c < 0xe000)
-        c = 0xfffd; /* half a pair */
-    size_t more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    static const unsigned char first[] = {0, 0xc0, 0xe0, 0xf0};
-    for (size_t i = more; i > 0; i--, c >>= 6)
-        to[i] = (char)(0x80 | (c & 0x3f));
-    to[0] = (char)(first[more] | c);
-    return more + 1;
-}
-
-/* UTF-8, cut at `room`; the size. */
-size_t exvi_text_of(PyObject *str, char *to, size_t room)
-{
-    Py_ssize_t length = PyUnicode_GET_LENGTH(str);
-    size_t size = 0;
-    for (Py_ssize_t i = 0; i < length && size + 4 <= room; i++)
-        size += put_character(to + size, PyUnicode_READ_CHAR(str, i));
-    return size;
-}
-
 uint32_t exvi_name_str(exvi_names *names, PyObject *str)
 {
-    char text[TEXT];
+    char text[EXVI_TEXT_MOST];
     return exvi_name(names, text, exvi_text_of(str, text, sizeof text));
 }
 
@@ -143,7 +122,7 @@ static PyObject *module_of(const PyTypeObject *type)
     Py_ssize_t at = 0;
     while (type->tp_dict && PyDict_Check(type->tp_dict) && PyDict_Next(type->tp_dict, &at, &key, &value))
         if (PyUnicode_Check(key) && PyUnicode_IS_COMPACT_ASCII(key) && PyUnicode_Check(value) &&
-            strcmp(PyUnicode_DATA(key), "__module__") == 0)
+            exvi_is_text(PyUnicode_DATA(key), "__module__"))
             return value;
     return NULL;
 }
@@ -167,16 +146,14 @@ static void name_type(exvi_names *names, exvi_named_type *entry)
 static void name_hidden(exvi_names *names, exvi_named_type *entry)
 {
     const uint64_t *row = (const uint64_t *)(void *)names->row.item;
-    char text[2 * TEXT + 4];
+    char text[2 * EXVI_TEXT_MOST + 4];
     size_t size = 0;
     uint32_t parts[] = {entry->module, entry->name};
-    bool builtin = row[entry->module + 1] - row[entry->module] == 8 &&
-                   memcmp(names->text.item + row[entry->module], "builtins", 8) == 0;
+    bool builtin = entry->module == exvi_name_c(names, "builtins");
     text[size++] = '[';
     for (int i = builtin; i < 2; i++) {
-        uint64_t length = row[parts[i] + 1] - row[parts[i]];
-        memcpy(text + size, names->text.item + row[parts[i]], length);
-        size += length;
+        for (uint64_t at = row[parts[i]]; at < row[parts[i] + 1]; at++)
+            text[size++] = names->text.item[at];
         text[size++] = i == 0 ? '.' : ']';
     }
     entry->hidden = exvi_name(names, text, size);

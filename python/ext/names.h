@@ -49,7 +49,4 @@ uint32_t exvi_name_str(exvi_names *names, PyObject *str);
 uint32_t exvi_type_number(exvi_names *names, PyTypeObject *type);
 const exvi_named_type *exvi_type_at(const exvi_names *names, uint32_t number);
 
-/* UTF-8 of a str, as many whole characters as there is room for; how many bytes. Half pairs become U+FFFD. */
-size_t exvi_text_of(PyObject *str, char *to, size_t room);
-
 #endif

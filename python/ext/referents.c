@@ -3,7 +3,9 @@
  */
 #include "referents.h"
 
-#include <string.h>
+#include "frames.h"
+#include "plain_text.h"
+
 #include <structmember.h>
 
 enum { MOST = 512, OBJECT = 6, OBJECT_EX = 16 }; /* types of members that are references */
@@ -154,6 +156,28 @@ static void name_attributes(collected *c, PyObject *object)
         name_it(c, value[i], (exvi_referent){.kind = EXVI_LABEL_ATTRIBUTE, .key = entry[2 * i]});
 }
 
+enum { CELL = 0x40 | 0x80 }; /* of co_localspluskinds: a variable that functions share */
+
+static void name_variables(collected *c, PyObject *object)
+{
+    const exvi_frame *frame = exvi_frame_of(object);
+    const PyCodeObject *code = frame ? exvi_frame_code(frame) : NULL;
+    if (!code)
+        return;
+    const unsigned char *kinds = (const unsigned char *)PyBytes_AS_STRING(code->co_localspluskinds);
+    for (Py_ssize_t i = 0, slots = exvi_frame_slots(frame, code); i < slots; i++) {
+        exvi_referent slot = {.borrowed = exvi_slot_is_borrowed(frame->slot[i])};
+        if (i < code->co_nlocalsplus) {
+            slot.kind = (kinds[i] & CELL) != 0 ? EXVI_LABEL_CELL : EXVI_LABEL_LOCAL;
+            slot.key = PyTuple_GET_ITEM(code->co_localsplusnames, i);
+        }
+        name_it(c, exvi_slot_object(frame->slot[i]), slot);
+    }
+    name_within(c, exvi_slot_object(frame->function), "__function__");
+    name_within(c, exvi_slot_object(frame->code), "f_code");
+    name_within(c, frame->locals, "f_locals");
+}
+
 static void name_special(collected *c, PyObject *object)
 {
     if (PyModule_Check(object))
@@ -162,6 +186,10 @@ static void name_special(collected *c, PyObject *object)
         name_within(c, ((PyFunctionObject *)object)->func_code, "__code__");
     else if (PyCell_Check(object))
         name_within(c, ((PyCellObject *)object)->ob_ref, "cell_contents");
+    else if (PyTraceBack_Check(object))
+        name_within(c, (PyObject *)((PyTracebackObject *)object)->tb_next, "tb_next");
+    else
+        name_variables(c, object);
     if (!PyType_Check(object))
         return;
     PyTypeObject *type = (PyTypeObject *)object;
@@ -311,7 +339,7 @@ static bool has_own_size(const PyTypeObject *type)
         return true; /* it may */
     while (PyDict_Next(type->tp_dict, &at, &key, &value))
         if (PyUnicode_Check(key) && PyUnicode_IS_COMPACT_ASCII(key) && PyUnicode_GET_LENGTH(key) == 10 &&
-            strcmp(PyUnicode_DATA(key), "__sizeof__") == 0)
+            exvi_is_text(PyUnicode_DATA(key), "__sizeof__"))
             return true;
     return false;
 }

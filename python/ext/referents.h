@@ -19,9 +19,10 @@ typedef struct exvi_referent {
     PyObject *object;
     exvi_label_kind kind;    /* HIDDEN: a value of a dictionary, of which it is not said whether its key is shown */
     size_t number;           /* INDEX and KEY */
-    PyObject *key;           /* HIDDEN: the key; ATTRIBUTE: a string, or NULL where `name` is there */
+    PyObject *key;           /* HIDDEN: the key; ATTRIBUTE, LOCAL, CELL: a string, or NULL where `name` is there */
     const char *name;        /* ATTRIBUTE, INTERNAL */
     bool of_class;           /* the object's own type, which is no reference of the heap file */
+    bool borrowed;           /* it is in no count */
 } exvi_referent;
 
 typedef void exvi_referent_fn(void *arg, const exvi_referent *referent);

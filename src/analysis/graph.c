@@ -13,7 +13,7 @@
 
 #define UNSEEN UINT32_MAX
 
-static const char *const LATE[] = {"interned", "held by C"};
+static const char *const LATE[] = {"interned", "threads", "held by C"};
 
 static void *map_of(size_t count, size_t width)
 {

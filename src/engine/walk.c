@@ -71,7 +71,6 @@ void exvi_walk_drop(exvi_walk *walk)
 bool exvi_walk_add(exvi_walk *walk, const void *object)
 {
     uintptr_t address = (uintptr_t)object;
-    exv_assert(address % 16 == 0);
     exvi_member_record *records = exvi_walk_records(walk, address);
     if (!records)
         return false;
@@ -112,27 +111,34 @@ static exvi_member_record *table_at(const exvi_walk *walk, size_t at, uintptr_t 
     return exvi_address_map_table(&walk->map, number);
 }
 
-static size_t count_members(exvi_walk *walk)
+static bool count_members(exvi_walk *walk, bool upwards)
 {
-    size_t members = 0;
-    for (size_t i = 0; i < walk->map.count; i++) {
+    size_t members = 0, tables = walk->map.count;
+    if (walk->members > EXVI_MOST_MEMBERS)
+        return false;
+    exvi_address_map_sort(&walk->map);
+    for (size_t i = 0; i < tables; i++) {
         uintptr_t start;
-        exvi_member_record *records = table_at(walk, i, &start);
+        exvi_member_record *records = table_at(walk, upwards ? tables - 1 - i : i, &start);
         for (size_t r = 0; r < EXVI_RECORDS_IN_TABLE; r++) {
             records[r].rank = (uint32_t)members;
             members += (size_t)__builtin_popcountll(records[r].members);
         }
     }
-    return members;
+    exv_assert(members == walk->members);
+    return true;
+}
+
+bool exvi_walk_rank_upwards(exvi_walk *walk)
+{
+    return count_members(walk, true);
 }
 
 bool exvi_walk_rank(exvi_walk *walk)
 {
-    if (walk->members > EXVI_MOST_MEMBERS)
+    if (!count_members(walk, false))
         return false;
-    exvi_address_map_sort(&walk->map);
-    size_t members = count_members(walk);
-    exv_assert(members == walk->members);
+    size_t members = walk->members;
     drop_arrays(walk);
     walk->node = array_new((members + 1) * sizeof *walk->node);
     walk->left = array_new(members + 1);

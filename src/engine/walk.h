@@ -109,7 +109,8 @@ static inline uint64_t exvi_member_bit(uintptr_t address)
     return UINT64_C(1) << (address >> EXVI_GRANULE_SHIFT & 63);
 }
 
-/* Make an object a member; false: no memory, or an address that no object has. It may be one already. */
+/* Make an object a member; false: no memory, or an address that no object has. It may be one already. Objects may begin
+ * anywhere, but no two of them within the same 16 bytes; exvi_walk_next() gives addresses that are multiples of 16. */
 bool exvi_walk_add(exvi_walk *walk, const void *object);
 bool exvi_walk_has(const exvi_walk *walk, const void *object);
 void exvi_walk_remove(exvi_walk *walk, const void *object);
@@ -117,6 +118,9 @@ void exvi_walk_forget(exvi_walk *walk); /* all members */
 
 /* All members are in: number them. False: too many, or no memory for their arrays. */
 bool exvi_walk_rank(exvi_walk *walk);
+
+/* The same without arrays, in ascending order of addresses, not that of the walk. */
+bool exvi_walk_rank_upwards(exvi_walk *walk);
 
 /* The number of a member, or UINT32_MAX. */
 uint32_t exvi_walk_number(const exvi_walk *walk, const void *object);

@@ -34,6 +34,13 @@ class File:
         return [(self.address[self.to[i]], self.label[i] >> 28, self.label[i] & (1 << 28) - 1)
                 for i in range(self.row[n], self.row[n + 1])]
 
+    def roots_of(self, thing):
+        all = struct.iter_unpack('<IIII', self.parts['roots'])
+        return [(self.text[group], self.text[label]) for group, label, n, zero in all if n == self.of(thing)]
+
+    def kinds_of(self, thing):
+        return {address: (kind, self.text[value]) for address, kind, value in self.edges_of(thing) if kind in (7, 9)}
+
     def names_of(self, thing):
         return {address: self.text[value] for address, kind, value in self.edges_of(thing) if kind in (2, 4, 5, 6)}
 """
@@ -102,6 +109,162 @@ os.unlink(path)
 exuvia.dump(path, values=True)
 assert b'secret-key' in open(path, 'rb').read()
 assert [kind for address, kind, value in File(path).edges_of(referent)] == [8]
+""")
+
+
+def test_what_running_functions_hold(python, tmp_path):
+    """Variables of this thread and of others, in functions, generators and coroutines that run, class bodies; also of what no
+    collector tracks."""
+    dumped(python, tmp_path, """
+import threading
+begun, end = threading.Semaphore(0), threading.Event()
+def waiter(theirs):
+    begun.release()
+    end.wait()
+thread = threading.Thread(target=waiter, args=(Node(),), daemon=True)
+thread.start(); begun.acquire()
+there = []
+def running(inner):
+    shared, raw = Node(), bytearray(5)
+    def deeper():
+        return shared
+    def generate(given):
+        there.append(given)
+        yield exuvia.dump(path)
+    async def work(given):
+        there.append(given)
+        class Body:
+            attribute = there.append(Node()) or there[-1]
+            next(generate(Node()))
+    there.extend([inner, raw, shared, deeper.__closure__[0]])
+    class Meta(type):
+        def __prepare__(name, bases): return {}
+    try:
+        work(Node()).send(None)
+    except StopIteration:
+        pass
+running([1])
+file = File(path)
+theirs = [thing for thing in gc.get_objects() if type(thing) is Node and thing not in there]
+here = lambda name, line: ('frames', f'{name} at <string>:{line}, main thread')
+inner, raw, shared, cell, of_work, of_body, of_generate = there
+def told(thing):
+    found = [label for group, label in file.roots_of(thing) if group == 'frames']
+    assert not [label for group, label in file.roots_of(thing) if group == 'held by C'], (thing, file.roots_of(thing))
+    return [label.replace(str(thread.native_id), 'N') for label in found]
+def line(text): return next(n for n, at in enumerate(source, 1) if text in at)
+source = open('/proc/self/cmdline').read().split('\\0')[2].splitlines()
+send, dump, body = line('send(None)'), line('yield exuvia'), line('next(generate')
+in_thread = line('end.wait()')
+assert told(inner) == [f'inner in running at <string>:{send}, main thread'], told(inner)
+assert told(raw) == [f'raw in running at <string>:{send}, main thread'], told(raw)
+assert f'shared in running at <string>:{send}, main thread' in told(cell), told(cell)
+assert told(shared) == [] and file.names_of(cell) == {id(shared): 'cell_contents'}
+assert told(of_work) == [f'given in running.<locals>.work at <string>:{body - 2}, main thread'], told(of_work)
+assert told(of_generate) == [f'given in running.<locals>.generate at <string>:{dump}, main thread'], told(of_generate)
+(space,) = [n for n, text in [(n, file.text[label]) for group, label, n, zero in
+            struct.iter_unpack('<IIII', file.parts['roots'])] if text.startswith('the namespace in running')]
+assert (of_body and [file.address[file.to[i]] for i in range(file.row[space], file.row[space + 1])]).count(id(of_body)) == 1
+(their,) = theirs
+assert told(their) == [f'theirs in waiter at <string>:{in_thread}, thread N'], file.roots_of(their)
+end.set(); thread.join()
+""")
+
+
+def test_what_suspended_functions_hold(python, tmp_path):
+    dumped(python, tmp_path, """
+def generate(given, shared):
+    kept = Node()
+    there.append(kept)
+    (lambda: shared)
+    yield given
+async def work(given):
+    await Wait()
+class Wait:
+    def __await__(self):
+        yield
+def failing(given):
+    raise ValueError
+there, first, second = [], Node(), Node()
+generator, coroutine = generate(first, second), work(first)
+next(generator); coroutine.send(None)
+ended = generate(first, second); list(ended)
+try:
+    failing(first)
+except ValueError as error:
+    trace = error.__traceback__.tb_next
+gc.disable()
+dead = generate(first, second); next(dead); dead_kept = id(there[-1]); there.append(weakref.ref(there.pop()))
+dead = [dead]; dead.append(dead); del dead
+exuvia.dump(path)
+file = File(path)
+kinds = file.kinds_of(generator)
+assert kinds[id(first)] == (7, 'given') and kinds[id(there[0])] == (7, 'kept'), kinds
+assert 'shared' in [name for kind, name in kinds.values() if kind == 9], kinds
+assert file.kinds_of(coroutine)[id(first)] == (7, 'given')
+assert file.kinds_of(ended) == {}
+assert file.kinds_of(trace.tb_frame)[id(first)] == (7, 'given'), file.edges_of(trace.tb_frame)
+assert id(trace.tb_frame) in file.names_of(trace)
+assert file.flags[file.number[dead_kept]] & 16 and not file.flags[file.of(first)] & 16
+code = {n: (file.text[name], line) for n, path, name, line in struct.iter_unpack('<IIII', file.parts['code'])}
+assert code[file.of(generator)][0] == 'generate' and code[file.of(trace)] == code[file.of(trace.tb_frame)]
+held = [thing for thing in (first, second, generator, coroutine, trace, trace.tb_frame)
+        if 'held by C' in [group for group, label in file.roots_of(thing)]]
+assert not held, held
+""")
+
+
+def test_what_calls_and_threads_hold(python, tmp_path):
+    """Objects that are arguments only; a thread's local data, context, exceptions; callbacks of weak references."""
+    dumped(python, tmp_path, """
+import contextvars, threading
+there = []
+class Key:
+    def __init__(self): there.append(id(self))
+    def __call__(self, item):
+        if not there[1:]:
+            there.append(id(item))
+            exuvia.dump(path)
+        return 0
+local = threading.local(); local.thing = Node()
+context = contextvars.ContextVar('context'); context.set(Node())
+called = lambda reference: None
+referent = Node(); reference = weakref.ref(referent, called)
+def handle():
+    try:
+        raise ValueError
+    except ValueError:
+        error = id(sys.exc_info()[1])
+        sorted([Node()], key=Key())
+        return error
+error = handle()
+file = File(path)
+by_number = {}
+for group, label, n, zero in struct.iter_unpack('<IIII', file.parts['roots']):
+    by_number.setdefault(file.address[n], []).append((file.text[group], file.text[label]))
+if sys.version_info >= (3, 14):
+    assert any('a call in handle' in label for group, label in by_number[there[0]]), by_number[there[0]]
+assert ('threads', 'a handled exception, main thread') in by_number[error], by_number.get(error)
+labels = [label for labels in by_number.values() for group, label in labels]
+assert 'the context, main thread' in labels and (sys.version_info >= (3, 13) or 'local data, main thread' in labels)
+assert file.names_of(reference)[id(called)] == '__callback__'
+assert ('threads', f'the function in handle at <string>:{handle.__code__.co_firstlineno + 5}, main thread') in by_number[id(handle)]
+""")
+
+
+def test_a_function_that_ends(python, tmp_path):
+    """A variable's finalizer runs while the function's variables go one by one: those before it are gone."""
+    dumped(python, tmp_path, """
+class Last:
+    def __del__(self):
+        exuvia.dump(path)
+def ends():
+    first, last = [Node()], Last()
+ends()
+file = File(path)
+labels = [file.text[label] for group, label, n, zero in struct.iter_unpack('<IIII', file.parts['roots'])]
+assert any(label.startswith('self in Last.__del__ at ') for label in labels)
+assert not any(' in ends at ' in label for label in labels), labels
 """)
 
 
@@ -191,5 +354,12 @@ exuvia.dump({str(path)!r})
     done = python.command("-m", "exuvia", "why", str(path), "Session")
     assert done.returncode == 0, done.stderr
     assert "Session: 50 objects" in done.stdout and "['cache']" in done.stdout and "kept" not in done.stdout
+    python.program(f"""
+def serve(rows):
+    exuvia.dump({str(path) + '2'!r})
+serve([Node()])
+""")
+    done = python.command("-m", "exuvia", "why", str(path) + "2", "__main__.Node")
+    assert done.returncode == 0 and "rows in serve at <string>:" in done.stdout, done.stdout
     done = python.command("-m", "exuvia", "summary", str(path))
     assert done.returncode == 0 and "live objects" in done.stdout, done.stderr

@@ -1,0 +1,28 @@
+/*
+ * plain_text: names as a snapshot child writes and compares them: UTF-8 in a buffer, without libc, whose functions may
+ * be somebody's own.
+ */
+#ifndef EXVI_PLAIN_TEXT_H
+#define EXVI_PLAIN_TEXT_H
+
+#include <Python.h>
+
+#include <stdbool.h>
+
+enum { EXVI_TEXT_MOST = 400 };   /* bytes of a name */
+
+bool exvi_is_text(const char *text, const char *other);
+
+/* UTF-8 of a str, as many whole characters as there is room for; how many bytes. Half pairs become U+FFFD. */
+size_t exvi_text_of(PyObject *str, char *to, size_t room);
+
+/* A short text that is put together, from size 0 on; what there is no room for is left out. */
+typedef struct exvi_text {
+    size_t size;
+    char text[3 * EXVI_TEXT_MOST];
+} exvi_text;
+void exvi_text_c(exvi_text *text, const char *more);
+void exvi_text_str(exvi_text *text, PyObject *more); /* EXVI_TEXT_MOST of it; what is no str is left out, too */
+void exvi_text_number(exvi_text *text, uint64_t number);
+
+#endif
