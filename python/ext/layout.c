@@ -11,8 +11,10 @@
  * where the head is aligned to 16. How many words A, B, C and D are depends on the version; the table below says what
  * to expect, and each field found is checked against what the gc module shows.
  */
+#define _GNU_SOURCE
 #include "layout.h"
 
+#include <dlfcn.h>
 #include <link.h>
 #include <string.h>
 
@@ -22,6 +24,16 @@ enum { HEAD_POINTER_WORDS = 1, STATISTICS_WORDS = 9, FRAME_WORDS = 0, SIZE_WORDS
 enum { HEAD_POINTER_WORDS = 0, STATISTICS_WORDS = 9, FRAME_WORDS = 0, SIZE_WORDS = 3 };
 #else
 enum { HEAD_POINTER_WORDS = 0, STATISTICS_WORDS = 1, FRAME_WORDS = 1, SIZE_WORDS = 1 };
+#endif
+
+/* From 3.13 on CPython publishes offsets for debuggers: words at the begin of _PyRuntime, behind a cookie and the
+ * version. GC is the collector's state in an interpreter's, SIZE and COLLECTING are of that state. */
+#if PY_VERSION_HEX < 0x030e0000
+enum { PUBLISHED_VERSION = 1, PUBLISHED_GC = 10, PUBLISHED_SIZE = 71, PUBLISHED_COLLECTING = 72 };
+#elif PY_VERSION_HEX < 0x030f0000
+enum { PUBLISHED_VERSION = 1, PUBLISHED_GC = 11, PUBLISHED_SIZE = 81, PUBLISHED_COLLECTING = 82 };
+#else
+enum { PUBLISHED_VERSION = 1, PUBLISHED_GC = 11, PUBLISHED_SIZE = 94, PUBLISHED_COLLECTING = 95 };
 #endif
 
 enum { LONGEST_LIST = 1 << 30 };
@@ -398,6 +410,21 @@ static bool find_traversals(probe *p)
                            found ? "are" : "cannot be");
 }
 
+/* A second witness: what was found by probing lies where CPython says. */
+static bool check_published(probe *p)
+{
+    const uint64_t *word = dlsym(RTLD_DEFAULT, "_PyRuntime");
+    if (!word || memcmp(word, "xdebugpy", sizeof *word) != 0)
+        return exvi_report_add(p->report, "published", true, "no offsets for debuggers are in sight to compare with");
+    uintptr_t state = (uintptr_t)PyInterpreterState_Main() + word[PUBLISHED_GC];
+    uintptr_t end = state + word[PUBLISHED_SIZE];
+    bool ok = word[PUBLISHED_VERSION] == Py_Version &&
+              state + word[PUBLISHED_COLLECTING] == (uintptr_t)p->layout->collecting &&
+              state <= (uintptr_t)p->layout->enabled && (uintptr_t)(p->layout->long_lived_pending + 1) <= end;
+    return exvi_report_add(p->report, "published", ok, "CPython's offsets for debuggers %s what was found",
+                           ok ? "agree with" : "contradict");
+}
+
 bool exvi_layout_probe(exvi_layout *layout, exvi_report *report)
 {
     memset(layout, 0, sizeof *layout);
@@ -411,7 +438,7 @@ bool exvi_layout_probe(exvi_layout *layout, exvi_report *report)
     }
     bool ok = find_generations(&p) && check_counts(&p) && find_enabled(&p) && find_permanent(&p) && find_state(&p) &&
               check_idle(&p) && check_lists(&p) && check_totals(&p) && check_collecting(&p) && check_visitor(&p) &&
-              find_traversals(&p);
+              find_traversals(&p) && check_published(&p);
     Py_DECREF(p.gc);
     return ok;
 }

@@ -217,3 +217,23 @@ import subprocess
 put_on(1000)
 subprocess.run([sys.executable, '-c', 'import exuvia; exuvia.install(); assert exuvia.start_collection()'], check=True)
 """, install=False)
+
+
+def test_offsets_that_contradict_what_was_found_are_refused_by_name(python):
+    """Each word of what CPython publishes for debuggers is forged in turn; four of them bear on the collector."""
+    if python.version < (3, 13):
+        pytest.skip("published from 3.13 on")
+    python.program("""
+import ctypes
+words = (ctypes.c_uint64 * {13: 73, 14: 95, 15: 111}[sys.version_info[1]]).in_dll(ctypes.pythonapi, '_PyRuntime')
+def is_refused(i):
+    pid = os.fork()
+    if pid == 0:
+        words[i] = 1
+        os._exit(_core.probe()[-1][:2] == ('published', False))
+    return os.waitpid(pid, 0)[1] != 0
+refused = [i for i in range(1, len(words)) if is_refused(i)]
+assert len(refused) == 4 and refused[0] == 1, refused
+assert ('published', True, "CPython's offsets for debuggers agree with what was found") in _core.probe()
+exuvia.install()
+""", install=False)
