@@ -6,7 +6,7 @@
  * cycles, also in the background; Python's values and names on top of it.
  *
  * The rules that hold throughout:
- *  - A heap belongs to one thread at a time. Many heaps may live in many threads.
+ *  - A heap belongs to one thread at a time (exv_heap_claim()). Many heaps may live in many threads.
  *  - An object is named by the address of its payload. Its header lies before it.
  *  - `new` and `incref` return an owned reference, to be given up with one
  *    exv_decref(). `get` returns a borrowed one. `take` consumes the caller's.
@@ -544,6 +544,13 @@ EXV_API exv_heap *exv_heap_new(const exv_config *config);
  *  by what is; 0 in a program without leaks. NULL is ignored. */
 EXV_API size_t exv_heap_free(exv_heap *heap);
 
+/** From now on the heap is this thread's alone, until it releases it: then another may claim it. That is how a heap
+ *  with all that is in it is handed over, without a copy; the program passes the pointer on with a lock, a queue or a
+ *  join of its own. Optional: the checked build then stops the program at any use from another thread, and every build
+ *  at a claim by another and at a release by who did not claim. */
+EXV_API void exv_heap_claim(exv_heap *heap);
+EXV_API void exv_heap_release(exv_heap *heap);
+
 /** What the program wants to find again where it has the heap alone, in a destructor or callback for instance. NULL at
  *  first. The library does not look at it. */
 EXV_API void exv_heap_set_user(exv_heap *heap, void *user);
@@ -790,6 +797,13 @@ EXV_API exv_status exv_repr(void *object, exv_str **result);
 EXV_API exv_status exv_to_str(void *object, exv_str **result);
 EXV_API exv_status exv_print(void *object);
 EXV_API exv_status exv_equal(void *a, void *b, bool *result);
+
+/** A copy of a value in `heap`, owned: with all that it holds, what is shared shared in the copy too, and rings as
+ *  rings. The value may be of any heap that this thread may use, also the same: a message from thread to thread is
+ *  copied into a heap that is then handed over. EXV_TYPE_ERROR for what is no None, bool, int, float, str, bytes, list,
+ *  tuple, dict or set; EXV_RECURSION_ERROR; the message is `heap`'s. Takes memory for a word or two more for each part
+ *  that is referred to more than once. */
+EXV_API exv_status exv_copy_to(exv_heap *heap, void *value, void **result);
 
 /** Python's a < b: of numbers, of two strs, bytes, lists or tuples, of two sets (a proper subset), and of two objects
  *  of a type with `less`; EXV_TYPE_ERROR otherwise. */

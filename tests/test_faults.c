@@ -197,6 +197,10 @@ static void use_containers(exv_heap *heap)
         exv_decref(number);
     }
     use_sequences(heap, list, dict);
+    void *copied = NULL;
+    if (list && dict && exv_copy_to(heap, dict, &copied) == EXV_OK)
+        REQUIRE(exv_dict_size(copied) == exv_dict_size(dict));
+    exv_decref(copied);
     exv_str *shown = NULL;
     void *items[] = {list, dict, set};
     exv_tuple *tuple = list && dict && set ? exv_tuple_new(heap, items, 3) : NULL;

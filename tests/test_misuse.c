@@ -251,6 +251,47 @@ static void test_heap_freed_from_inside(void **state)
     }
 }
 
+/* In a thread of its own, while this one has claimed the heap or not. */
+static void *claim_in_thread(void *arg)
+{
+    (void)arg;
+    exv_heap_claim(heap);
+    return NULL;
+}
+
+static void claim_twice(void *arg)
+{
+    pthread_t thread;
+    exv_heap_claim(heap);
+    exv_heap_claim(heap); /* by the same thread: nothing */
+    pthread_create(&thread, NULL, claim_in_thread, arg);
+    pthread_join(thread, NULL);
+}
+
+static void release_unclaimed(void *arg)
+{
+    (void)arg;
+    exv_heap_release(heap);
+}
+
+static void release_what_another_claimed(void *arg)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, claim_in_thread, arg);
+    pthread_join(thread, NULL);
+    release_unclaimed(arg);
+}
+
+static void test_claims(void **state)
+{
+    (void)state;
+    assert_dies(claim_twice, NULL, "exuvia: exv_heap_claim: heap 0x");
+    assert_dies(claim_twice, NULL, "belongs to another thread, which did not release it");
+    assert_dies(release_unclaimed, NULL, "exuvia: exv_heap_release: heap 0x");
+    assert_dies(release_unclaimed, NULL, "was not claimed by this thread");
+    assert_dies(release_what_another_claimed, NULL, "was not claimed by this thread");
+}
+
 /* --------------------------------------------------------- checked build only */
 
 #ifdef EXVI_CHECKED
@@ -293,6 +334,47 @@ static void test_second_thread(void **state)
     assert_dies(drop, n, "exuvia: exv_refcount: heap 0x");
     n->on_finalize = NULL;
     use_from_thread(n); /* one after the other is fine */
+    exv_decref(n);
+}
+
+static void claim_and_use_from_thread(void *arg)
+{
+    exv_heap_claim(heap);
+    use_from_thread(arg);
+}
+
+static void claim_and_look_from_thread(void *arg)
+{
+    exv_heap_claim(heap);
+    look_from_thread(arg);
+}
+
+static void *end_in_thread(void *arg)
+{
+    (void)arg;
+    exv_heap_free(heap);
+    return NULL;
+}
+
+static void claim_and_end_from_thread(void *arg)
+{
+    pthread_t thread;
+    exv_heap_claim(heap);
+    pthread_create(&thread, NULL, end_in_thread, arg);
+    pthread_join(thread, NULL);
+}
+
+static void test_wrong_thread(void **state)
+{
+    (void)state;
+    node *n = new_node(heap, &node_type, 0);
+    assert_dies(claim_and_use_from_thread, n, "exuvia: exv_new: heap 0x");
+    assert_dies(claim_and_use_from_thread, n, "belongs to another thread, which did not release it");
+    assert_dies(claim_and_look_from_thread, n, "exuvia: exv_refcount: heap 0x");
+    assert_dies(claim_and_end_from_thread, n, "exuvia: exv_heap_free: heap 0x");
+    exv_heap_claim(heap);
+    exv_heap_release(heap);
+    use_from_thread(n);
     exv_decref(n);
 }
 
@@ -475,8 +557,10 @@ int main(void)
         misuse_test(test_modes_that_do_not_exist),
         misuse_test(test_visit_that_reports_too_much),
         misuse_test(test_heap_freed_from_inside),
+        misuse_test(test_claims),
 #ifdef EXVI_CHECKED
         misuse_test(test_second_thread),
+        misuse_test(test_wrong_thread),
         misuse_test(test_foreign_pointers),
         misuse_test(test_pointers_inside),
         misuse_test(test_objects_and_blocks_mixed_up),

@@ -2,6 +2,7 @@
  * threads: many heaps in many threads. Each thread does a bit of everything on a heap of its own while the others do
  * the same, with types and nothing else in common. Made for TSan, which sees any state that two heaps share without a
  * lock. And one heap in many threads, one after the other.
+ * And messages in heaps that are handed over.
  *
  * cmocka's asserts jump, so they stay in the main thread; the others count what went wrong.
  */
@@ -178,9 +179,87 @@ static void test_flight_wanders(void **state)
     assert_true(found >= 40);
 }
 
+/* ---- messages: each is a heap, which goes from hand to hand ---- */
+
+#define MESSAGES 200
+
+typedef struct queue {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    exv_heap *heaps[MESSAGES]; /* claimed by nobody; NULL: not sent yet */
+    unsigned sent;
+} queue;
+
+static queue post = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+/* What it has in its own heap is copied into a new one. */
+static void *send(void *arg)
+{
+    worker *self = arg;
+    exv_heap_claim(self->heap);
+    exv_list *list = exv_list_new(self->heap);
+    exv_list_append(list, list);
+    for (int i = 0; i < MESSAGES; i++) {
+        void *message = NULL;
+        exv_heap *carrier = exv_heap_new(NULL);
+        exv_int *number = exv_int_new(self->heap, 1000 + i);
+        EXPECT(self, exv_list_append(list, number) == EXV_OK);
+        exv_decref(number);
+        exv_heap_claim(carrier);
+        EXPECT(self, exv_copy_to(carrier, list, &message) == EXV_OK);
+        exv_heap_set_user(carrier, message);
+        exv_heap_release(carrier);
+        pthread_mutex_lock(&post.lock);
+        post.heaps[post.sent++] = carrier;
+        pthread_cond_signal(&post.changed);
+        pthread_mutex_unlock(&post.lock);
+    }
+    exv_decref(list);
+    exv_heap_release(self->heap);
+    return NULL;
+}
+
+/* Into the heap of the receiver, and the heap that carried it ends. */
+static void receive(exv_heap *heap, exv_heap *carrier, int number)
+{
+    void *message = NULL, *last = NULL;
+    exv_heap_claim(carrier);
+    assert_int_equal(exv_copy_to(heap, exv_heap_get_user(carrier), &message), EXV_OK);
+    exv_decref(exv_heap_get_user(carrier));
+    assert_int_equal(exv_heap_free(carrier), 0);
+    assert_int_equal(exv_list_size(message), 2 + number);
+    assert_ptr_equal(exv_list_items(message)[0], message);
+    assert_int_equal(exv_list_get(message, -1, &last), EXV_OK);
+    assert_int_equal(exv_int_value(last), 1000 + number);
+    exv_decref(message);
+}
+
+static void test_messages(void **state)
+{
+    exv_heap *heap = *state;
+    worker one = {.heap = exv_heap_new(NULL), .number = 1};
+    post.sent = 0;
+    exv_heap_claim(heap);
+    assert_int_equal(pthread_create(&one.thread, NULL, send, &one), 0);
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        pthread_mutex_lock(&post.lock);
+        while (post.sent <= i)
+            pthread_cond_wait(&post.changed, &post.lock);
+        exv_heap *carrier = post.heaps[i];
+        pthread_mutex_unlock(&post.lock);
+        receive(heap, carrier, (int)i);
+    }
+    assert_int_equal(pthread_join(one.thread, NULL), 0);
+    assert_int_equal(one.wrong, 0);
+    assert_int_equal(exv_heap_free(one.heap), 0);
+    exv_collect(heap, 2);
+    exv_heap_release(heap);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_messages, set_up, tear_down),
         cmocka_unit_test(test_heaps_share_nothing),
         cmocka_unit_test_setup_teardown(test_heap_wanders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_flight_wanders, set_up, tear_down),

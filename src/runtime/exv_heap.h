@@ -15,7 +15,7 @@
  *     program          heap.c         what exv_heap_get_user() gives
  *     error, error_status, errors  error.c  the last failure, how many there were
  *     error_value, error_carries   raise.c  and what it carries
- *     user, entries    use.c          who is inside
+ *     owner, user, entries  use.c     who claimed it, and who is inside
  *
  * Others read them, and change what is a count or a switch: births and deaths count in `generations`, births the ticks
  * of `schedule`; gc.c sets switches of `collector`, a collection ends what is deferred before it.
@@ -61,6 +61,7 @@ struct exv_heap {
     bool error_carries;        /* the value is of the last failure, not of one before it */
     void *error_value;         /* owned, or NULL */
     uint64_t errors;
+    _Atomic uint64_t owner;    /* the thread that claimed the heap, or 0 */
     _Atomic uint64_t user;     /* checked build: the thread that is inside */
     unsigned entries;          /* checked build: how often it entered */
 };

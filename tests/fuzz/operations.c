@@ -323,6 +323,16 @@ static void build_text(struct world *world)
     exv_decref(builder);
 }
 
+/* Within the heap. */
+static void copy_value(struct world *world)
+{
+    void *value = pick(world), *copy = NULL;
+    if (!value)
+        return;
+    exv_status status = exv_copy_to(world->heap, value, &copy);
+    put_result(world, status, copy);
+}
+
 /* What it carries is held by the heap alone, for a while. */
 static void raise_error(struct world *world)
 {
@@ -595,7 +605,7 @@ static operation *const operations[] = {
     make_weakref, follow_weakref, change_block, change_block, collect, start_flight, poll_flight, wait_flight,
     freeze, set_threshold, track, list_objects, settle, make_instance, make_instance, use_name, use_name,
     empty_garbage, save_all, make_owning_weakref, drop_slot_later, drop_slot_later, drop_some, collect_some,
-    use_weak_table, use_weak_table, use_weak_table, change_list, change_dict, compute, build_text, raise_error,
+    use_weak_table, use_weak_table, use_weak_table, change_list, change_dict, compute, build_text, raise_error, copy_value,
 };
 
 static int check_child(void *child, void *arg)
