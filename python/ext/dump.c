@@ -23,6 +23,7 @@ enum { ALIVE = 64 };             /* a flag that is not for the file */
 #define IMMORTAL UINT32_MAX
 #define MOST_COUNT (UINT32_MAX - 1)
 #define WAIT_NS UINT64_C(600000000000)
+#define LOOK_NS UINT64_C(20000000) /* between two looks at whether it is given up */
 
 typedef struct request { /* made by the parent */
     const exvi_layout *layout;
@@ -538,21 +539,23 @@ static exvi_search_end write_dump(exvi_answer *answer, void *arg)
     return exvi_answer_put(answer, words, 4) ? EXVI_SEARCH_DONE : EXVI_SEARCH_MEMORY;
 }
 
-static exvi_flight wait_for(exvi_snapshot *snapshot)
+static exvi_flight wait_for(exvi_snapshot *snapshot, bool (*is_given_up)(void))
 {
     exvi_flight flight;
     Py_BEGIN_ALLOW_THREADS
-    flight = exvi_snapshot_wait(snapshot, UINT64_MAX);
+    do
+        flight = exvi_snapshot_wait(snapshot, is_given_up ? LOOK_NS : UINT64_MAX);
+    while (flight == EXVI_FLIGHT_RUNNING && !(is_given_up && is_given_up()));
     Py_END_ALLOW_THREADS
     return flight;
 }
 
-PyObject *exvi_dump(const exvi_layout *layout, PyObject *args)
+PyObject *exvi_dump(const exvi_layout *layout, PyObject *args, bool (*is_given_up)(void))
 {
-    int values;
+    int values, is_asked;
     request asked = {.layout = layout, .modules = PyImport_GetModuleDict(), .main_thread = (unsigned long)getpid(),
                      .threads = PyInterpreterState_ThreadHead(PyInterpreterState_Main())};
-    if (!PyArg_ParseTuple(args, "iy#p", &asked.file, &asked.info, &asked.info_size, &values))
+    if (!PyArg_ParseTuple(args, "iy#pp", &asked.file, &asked.info, &asked.info_size, &values, &is_asked))
         return NULL;
     asked.values = values != 0;
     exvi_snapshot snapshot = {.file = &asked.file};
@@ -561,7 +564,7 @@ PyObject *exvi_dump(const exvi_layout *layout, PyObject *args)
         return PyErr_Format(PyExc_RuntimeError, "no snapshot of the process can be taken: %s",
                             exv_reason_name(snapshot.reason));
     uint64_t stopped_ns = snapshot.clone_ns;
-    exvi_flight flight = wait_for(&snapshot);
+    exvi_flight flight = wait_for(&snapshot, is_asked ? is_given_up : NULL);
     PyObject *result = NULL;
     if (flight != EXVI_FLIGHT_ANSWERED) {
         PyErr_Format(PyExc_RuntimeError, "the dump was not finished: %s", exv_reason_name(snapshot.reason));

@@ -8,6 +8,7 @@
 #include "analysis.h"
 #include "announce.h"
 #include "arenas.h"
+#include "asker.h"
 #include "callback.h"
 #include "cookie.h"
 #include "dump.h"
@@ -15,6 +16,7 @@
 #include "free_log.h"
 #include "lander.h"
 #include "log.h"
+#include "mailbox.h"
 #include "numbers.h"
 #include "reclaim.h"
 #include "record.h"
@@ -106,13 +108,14 @@ static PyObject *core_install(PyObject *self, PyObject *args)
 static PyObject *core_dump(PyObject *self, PyObject *args)
 {
     (void)self;
-    return is_probed() ? exvi_dump(&layout, args) : NULL;
+    return is_probed() ? exvi_dump(&layout, args, exvi_mailbox_is_given_up) : NULL;
 }
 
 static PyObject *core_uninstall(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
+    exvi_mailbox_open(NULL, NULL);
     exvi_callback_uninstall();
     Py_RETURN_NONE;
 }
@@ -198,7 +201,16 @@ static PyObject *core_forking(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
+    exvi_mailbox_rest();
     exvi_lander_wait();
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_fork_over(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    exvi_mailbox_resume();
     Py_RETURN_NONE;
 }
 
@@ -213,6 +225,7 @@ static PyObject *core_forked(PyObject *self, PyObject *unused)
     exvi_stops_forked();
     exvi_announce_forked();
     exvi_safe_point_forget();
+    exvi_mailbox_forked();
     Py_RETURN_NONE;
 }
 
@@ -230,6 +243,14 @@ static PyObject *core_announce(PyObject *self, PyObject *on)
     (void)self;
     if (!exvi_announce_to(PyObject_IsTrue(on) == 1 && probed ? &layout : NULL, exvi_callback_function()))
         return NULL;
+    Py_RETURN_NONE;
+}
+
+/* The function that answers requests of other processes from now on, or None. */
+static PyObject *core_mailbox_open(PyObject *self, PyObject *answer)
+{
+    (void)self;
+    exvi_mailbox_open(&layout, answer == Py_None || !probed ? NULL : answer);
     Py_RETURN_NONE;
 }
 
@@ -304,6 +325,7 @@ static PyMethodDef methods[] = {
     {"in_collection", core_in_collection, METH_NOARGS, NULL},
     {"collects_here", core_collects_here, METH_NOARGS, NULL},
     {"forking", core_forking, METH_NOARGS, NULL},
+    {"fork_over", core_fork_over, METH_NOARGS, NULL},
     {"forked", core_forked, METH_NOARGS, NULL},
     {"ask_young", core_ask_young, METH_NOARGS, NULL},
     {"announce", core_announce, METH_O, NULL},
@@ -313,6 +335,8 @@ static PyMethodDef methods[] = {
     {"log_open", core_log_open, METH_O, NULL},
     {"log_write", core_log_write, METH_NOARGS, NULL},
     {"log_close", core_log_close, METH_NOARGS, NULL},
+    {"mailbox_open", core_mailbox_open, METH_O, NULL},
+    {"ask_process", exvi_asker_ask, METH_VARARGS, NULL},
     {"dump", core_dump, METH_VARARGS, NULL},
     {"heap_ask", exvi_analysis_ask, METH_VARARGS, NULL},
     {"huge_arenas", core_huge_arenas, METH_NOARGS, NULL},
@@ -325,6 +349,7 @@ static bool asked_at_exit;
 static void ended(void)
 {
     asked_at_exit = false;
+    exvi_mailbox_forget();
     exvi_callback_ended();
     exvi_log_forget();
     exvi_announce_forget();

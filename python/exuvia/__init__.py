@@ -5,7 +5,6 @@
 
 The search for dead cycles runs in a copy-on-write child; CPython's own collector frees what was found.
 """
-from exuvia._dump import Dump, dump
 from exuvia._install import (
     Unsupported,
     collect,
@@ -15,7 +14,7 @@ from exuvia._install import (
     start_collection,
     uninstall,
 )
-from exuvia._questions import Answer, census, cycles, summary, why
+from exuvia._questions import Answer, Dump, census, cycles, dump, summary, why
 from exuvia._stats import Collection, Pauses, Stats, Totals, stats
 from exuvia._timer import collect_every, collect_when_idle
 

@@ -1,32 +1,19 @@
-"""A heap file of this process, written beside it: exuvia.dump()."""
+"""Heap files: how one of this process is written, by a child, and where.
+
+For exuvia.dump() and the questions of _questions, and where another process asks, through the mailbox.
+"""
 from __future__ import annotations
 
 import os
 import time
 
-from exuvia import _install
 from exuvia._host import core as _core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import dataclasses
-    from typing import Union
+    from typing import Callable, TypeVar
 
-    frozen = dataclasses.dataclass(frozen=True)
-else:
-    from exuvia._frozen import dataclass as frozen
-
-
-@frozen
-class Dump:
-    """A heap file that was written."""
-    path: str
-    objects: int
-    references: int
-    bytes: int
-    """Of the file."""
-    stopped_ns: int
-    """The clone; the program stood still."""
+    T = TypeVar("T")
 
 
 def _memory() -> dict[str, int]:
@@ -56,49 +43,6 @@ def _info() -> bytes:
     }).encode()
 
 
-def dump(path: Union[str, os.PathLike[str]], *, values: bool = False) -> Dump:
-    """Write a heap file of this process, mode 0600: every object, what refers to what, and where the roots are.
-
-    The program stops for one clone of the process; a child writes, and the caller waits without the GIL. `values`: also
-    the first characters of strings; otherwise a file holds no values but names of attributes, modules and classes.
-
-    Raises FileExistsError: nothing is overwritten; OSError: what the system says of the file; Unsupported: a check of
-    this interpreter failed, or no child can be had. A file that is not whole is taken away again.
-    """
-    import _thread
-    import errno
-
-    target = os.path.abspath(os.fspath(path))
-    if os.path.lexists(target):
-        raise FileExistsError(errno.EEXIST, "it is there already, and nothing is overwritten", target)
-    part = f"{target}.{os.getpid()}.{_thread.get_ident()}.part"
-    file = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        written = dump_into(file, values)
-        os.link(part, target, follow_symlinks=False)
-    except OSError as error:
-        error.filename = target
-        raise
-    finally:
-        os.close(file)
-        try:
-            os.unlink(part)
-        except OSError:
-            pass
-    return Dump(target, *written)
-
-
-def dump_into(file: int, values: bool) -> tuple[int, int, int, int]:
-    """The fields of Dump behind the path. The file is empty, and open for reading and writing."""
-    for name, ok, text in _install.checks():
-        if not ok:
-            raise _install.Unsupported(name, text)
-    try:
-        return _core.dump(file, _info(), values)
-    except RuntimeError as error:
-        raise _install.Unsupported("dump", str(error)) from None
-
-
 def nameless_file() -> int:
     """A descriptor of a new file of our own that is gone when it is closed: on disk, or where no folder has such, in
     memory."""
@@ -109,3 +53,50 @@ def nameless_file() -> int:
         except OSError:
             pass
     return os.memfd_create("exuvia")
+
+
+def write(file: int, values: bool, asked: bool = False) -> tuple[int, int, int, int]:
+    """Objects, references, bytes of the file, nanoseconds the program stood still. The file is empty, and open for
+    reading and writing. `asked`: through the mailbox, so it ends where nobody waits for it any more.
+
+    OSError; RuntimeError: the checks of this interpreter do not hold, or no child can be had.
+    """
+    return _core.dump(file, _info(), values, asked)
+
+
+def answer(values: bool) -> tuple[int, ...] | str:
+    """For the mailbox: the descriptor of a new heap file and what write() gives, or why there is none."""
+    try:
+        file = nameless_file()
+        try:
+            return (file, *write(file, values, True))
+        except BaseException:
+            os.close(file)
+            raise
+    except BaseException as error:  # this thread has nobody else to tell
+        return str(error) or type(error).__name__
+
+
+def new_file(path: str, fill: Callable[[int], T]) -> T:
+    """A file of mode 0600 at an absolute path, made whole by `fill`, which is given a descriptor; or none. No link is
+    followed and nothing overwritten."""
+    import _thread
+    import errno
+
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, "it is there already, and nothing is overwritten", path)
+    part = f"{path}.{os.getpid()}.{_thread.get_ident()}.part"
+    file = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        filled = fill(file)
+        os.link(part, path, follow_symlinks=False)
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        os.close(file)
+        try:
+            os.unlink(part)
+        except OSError:
+            pass
+    return filled

@@ -7,7 +7,7 @@ import os
 import time
 import weakref
 
-from exuvia import _environment, _log
+from exuvia import _dump, _environment, _log
 from exuvia._host import core as _core
 from exuvia._options import LARGEST_BUDGET_MS
 
@@ -80,7 +80,7 @@ def _reasons() -> str:
 
 
 def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool = True,
-            log: _log.FilePath | None = None, callbacks: bool = False) -> None:
+            log: _log.FilePath | None = None, callbacks: bool = False, answers: bool = True) -> None:
     """Full collections no longer stop the program. Raises Unsupported, naming the check that failed.
 
     `log` names a file that gets a line of JSON for each full collection, the fields of Collection and the `pid`. It is
@@ -88,6 +88,9 @@ def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool =
 
     `callbacks`: the program's own gc.callbacks are told of each collection in the background once it is over, as of
     one of generation 2, at the main thread's next safe point.
+
+    `answers`: `exuvia dump PID` and the other commands that ask a process by its number are answered, which takes a
+    thread that sleeps until then, and a descriptor.
     """
     global _proven
     if mode not in MODES:
@@ -112,6 +115,7 @@ def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool =
     _proven = True
     _register()
     _core.announce(callbacks)
+    _core.mailbox_open(_dump.answer if answers else None)
     if huge_pages and not os.environ.get("PYTHONMALLOC"):
         _core.huge_arenas()
 
@@ -120,7 +124,7 @@ def _register() -> None:
     global _registered
     if not _registered:
         _registered = True
-        os.register_at_fork(before=_core.forking, after_in_child=_core.forked)
+        os.register_at_fork(before=_core.forking, after_in_parent=_core.fork_over, after_in_child=_core.forked)
         atexit.register(uninstall)
 
 

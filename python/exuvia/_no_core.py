@@ -22,8 +22,8 @@ def _no(*_: object) -> bool:
     return False
 
 
-install = uninstall = forking = forked = log_open = log_write = huge_arenas = _nothing
-announce = term_watch = term_taken = _nothing
+install = uninstall = forking = fork_over = forked = log_open = log_write = huge_arenas = _nothing
+announce = term_watch = term_taken = mailbox_open = ask_process = _nothing
 is_installed = start = in_collection = collects_here = ask_young = _no
 pause = time.sleep
 

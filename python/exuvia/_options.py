@@ -18,6 +18,7 @@ class Options:
         self.stats: str | None = None
         self.log: str | None = None
         self.callbacks = False
+        self.no_answers = False
 
 
 def _mode(text: str) -> str:
@@ -43,7 +44,7 @@ def _file(text: str) -> str:
     return text
 
 
-FLAGS = {"--summary": "summary", "--callbacks": "callbacks"}
+FLAGS = {"--summary": "summary", "--callbacks": "callbacks", "--no-answers": "no_answers"}
 VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "--mode": ("mode", _mode),
     "--pause-budget": ("pause_budget_ms", _milliseconds),

@@ -1,19 +1,59 @@
-"""Questions to this process's own heap: exuvia.summary(), census(), why(), cycles().
+"""What a program knows of its own heap: exuvia.dump(), summary(), census(), why(), cycles().
 
-Each writes a heap file without a name, as exuvia.dump() does, and asks the analyzer, without the GIL. Answers are data;
-printed they are what the command of that name prints.
+A question writes a heap file without a name, and asks the analyzer, without the GIL. Answers are data; printed they are
+what the command of that name prints.
 """
 from __future__ import annotations
 
 import os
 
-from exuvia import _dump
+from exuvia import _dump, _install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    import dataclasses
+    from typing import Any, Callable, Union
+
+    frozen = dataclasses.dataclass(frozen=True)
+else:
+    from exuvia._frozen import dataclass as frozen
 
 LINES = 20
+
+
+@frozen
+class Dump:
+    """A heap file that was written."""
+    path: str
+    objects: int
+    references: int
+    bytes: int
+    """Of the file."""
+    stopped_ns: int
+    """The clone; the program stood still."""
+
+
+def _write(file: int, values: bool) -> tuple[int, int, int, int]:
+    for name, ok, text in _install.checks():
+        if not ok:
+            raise _install.Unsupported(name, text)
+    try:
+        return _dump.write(file, values)
+    except RuntimeError as error:
+        raise _install.Unsupported("dump", str(error)) from None
+
+
+def dump(path: Union[str, os.PathLike[str]], *, values: bool = False) -> Dump:
+    """Write a heap file of this process, mode 0600: every object, what refers to what, and where the roots are.
+
+    The program stops for one clone of the process; a child writes, and the caller waits without the GIL. `values`: also
+    the first characters of strings; otherwise a file holds no values but names of attributes, modules and classes.
+
+    Raises FileExistsError: nothing is overwritten; OSError: what the system says of the file; Unsupported: a check of
+    this interpreter failed, or no child can be had. A file that is not whole is taken away again.
+    """
+    target = os.path.abspath(os.fspath(path))
+    return Dump(target, *_dump.new_file(target, lambda file: _write(file, values)))
 
 
 class Answer(dict):  # type: ignore[type-arg]
@@ -38,7 +78,7 @@ def _ask(name: str, limit: int, **more: Any) -> tuple[int, Any]:
         raise ValueError(f"limit is a number of lines, 0 for all, not {limit!r}")
     file = _dump.nameless_file()
     try:
-        _dump.dump_into(file, False)
+        _write(file, False)
         status, answer = ask(name, f"/proc/self/fd/{file}", limit=limit, **more)
     finally:
         os.close(file)

@@ -22,7 +22,8 @@ def start(options: Options) -> None:
     _log.standing = log
     _report.ask(options.summary, stats)
     try:
-        _install.install(options.mode, options.pause_budget_ms, callbacks=options.callbacks)
+        _install.install(options.mode, options.pause_budget_ms, callbacks=options.callbacks,
+                         answers=not options.no_answers)
     except _install.Unsupported as error:
         _environment.say(f"{error}; the program runs with stock collection")
 

@@ -1,4 +1,4 @@
-"""exuvia run | enable | disable | doctor | bench | summary ...: the command line. Its files are in exuvia.commands."""
+"""exuvia run | enable | doctor | bench | dump | summary ...: the command line. Its files are in exuvia.commands."""
 from __future__ import annotations
 
 import argparse
@@ -7,7 +7,7 @@ import sys
 
 def _parser() -> argparse.ArgumentParser:
     import exuvia
-    from exuvia.commands import bench, doctor, enable, heap
+    from exuvia.commands import bench, doctor, dump, enable, heap
 
     parser = argparse.ArgumentParser(prog="exuvia",
                                      description="Full collections that do not stop the program, and answers from its "
@@ -16,7 +16,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"exuvia {exuvia.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="run a program as python does")
-    for command in (doctor, enable, bench, heap):
+    for command in (doctor, enable, bench, dump, heap):
         command.add(commands)
     parser.set_defaults(do=lambda options: parser.error("no command: give one of " + ", ".join(commands.choices)))
     return parser
@@ -33,16 +33,23 @@ def main(arguments: list[str] | None = None) -> None:
         return
     options = _parser().parse_args(words)
     try:
-        sys.exit(options.do(options))
+        status = options.do(options)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except KeyboardInterrupt:
-        _interrupted(options.command)
+        print(f"exuvia {options.command}: interrupted", file=sys.stderr)
+        _end_by("SIGINT")
+    except BrokenPipeError:
+        _end_by("SIGPIPE")
+    else:
+        sys.exit(status)
 
 
-def _interrupted(command: str) -> None:
-    """One line, and an end by the signal, as whoever began us expects."""
+def _end_by(name: str) -> None:
+    """As whoever began us expects of a program that takes no notice of that signal."""
     import os
     import signal
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    print(f"exuvia {command}: interrupted", file=sys.stderr)
-    os.kill(os.getpid(), signal.SIGINT)
+    number = signal.Signals[name]
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

@@ -159,10 +159,12 @@ def test_a_terminal_sees_progress_and_short_lists(python, tmp_path):
     assert seen.index(b"keeps what alive") < seen.index(b"a.module.T"), "told before, and wiped out"
 
 
-def test_a_number_of_a_process_is_no_file_yet(python, tmp_path):
-    done = python.command("-m", "exuvia", "summary", "12345", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "12345: No such file or directory; it is heap files that are asked" in done.stderr
+def test_a_number_is_a_process_unless_there_is_a_file_of_that_name(python, tmp_path):
+    number = str(2**22 + 1)
+    done = python.command("-m", "exuvia", "summary", number, cwd=tmp_path)
+    assert done.returncode == 1 and f"there is no process {number}" in done.stderr
+    service(3, 0).write(tmp_path / number)
+    assert python.command("-m", "exuvia", "summary", number, cwd=tmp_path).returncode == 0
 
 
 def test_cycles_say_code_and_line(exuvia, python, tmp_path):

@@ -223,7 +223,7 @@ gc.get_threshold = lambda: (1, 2, 3)    # as if the fields were elsewhere
     (["bench", "pause", "--workload", "x"], "'write', 'read'"),
     (["bench"], "pause | costs"),
     (["nonsense"], "'run', 'doctor', 'enable', 'disable', 'bench'"),
-    ([], "no command: give one of run, doctor, enable, disable, bench, summary"),
+    ([], "no command: give one of run, doctor, enable, disable, bench, dump, summary"),
 ])
 def test_the_console_says_cause_and_cure(python, words, cause):
     done = python.command("-m", "exuvia", *words)

@@ -1,4 +1,4 @@
-"""exuvia summary | census | why | cycles | diff | convert | report: questions to heap files.
+"""exuvia summary | census | why | cycles | diff | convert | report: questions to heap files, or to running processes.
 
 Each command asks, and prints what exuvia.heap.show makes of the answer, or with --json the answer itself. On a terminal
 lists are short; what goes into a pipe is whole.
@@ -28,9 +28,7 @@ def _question(options: Options, name: str, path: str, **more: Any) -> tuple[int,
     more.setdefault("limit", options.limit if options.limit is not None else LINES if sys.stdout.isatty() else 0)
     status, answer = ask(name, path, tells=sys.stderr.isatty(), **more)
     if status == MISASKED:
-        known = "; it is heap files that are asked, and none is written of a running process yet" \
-            if path.isdigit() and not os.path.exists(path) else ""
-        _complain(options.command, answer + known)
+        _complain(options.command, answer)
     return status, answer
 
 
@@ -70,7 +68,7 @@ def _why(options: Options) -> int:
     if answer and status == NOT_FOUND:
         status = max(status, _print(options, answer, lambda: show.fits(answer, what)))
     elif status == NOT_FOUND:
-        _complain("why", f"nothing in {options.file} is {what}: `exuvia census {options.file}` lists the types")
+        _complain("why", f"nothing in the heap is {what}: `exuvia census` lists the types")
     return status
 
 
@@ -140,9 +138,26 @@ def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name
              do: Callable[[Options], int]) -> argparse.ArgumentParser:
     status = "Status 0; 1: not found; 2: the question or a file is not right."
     parser = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}. {status}")
-    parser.add_argument("file", metavar="FILE", help="a heap file")
-    parser.set_defaults(do=do, limit=None, json=False)
+    parser.add_argument("file", metavar="FILE|PID", help="a heap file, or the number of a running process")
+    parser.set_defaults(do=_of_processes(do), limit=None, json=False)
     return parser
+
+
+def _of_processes(do: Callable[[Options], int]) -> Callable[[Options], int]:
+    """The same for processes by their number: a heap file without a name is asked, which goes with the answer."""
+    def asked(options: Options) -> int:
+        from exuvia.heap import process
+
+        for name in ("file", "later"):
+            if process.is_process(getattr(options, name, "")):
+                try:
+                    dumped = process.dump(int(getattr(options, name)), False)
+                except process.Refused as error:
+                    _complain(options.command, str(error))
+                    return NOT_FOUND if isinstance(error, process.NotFound) else MISASKED
+                setattr(options, name, f"/proc/self/fd/{dumped.file}")
+        return do(options)
+    return asked
 
 
 def _list_options(parser: argparse.ArgumentParser) -> None:
@@ -152,21 +167,21 @@ def _list_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    _list_options(_command(commands, "summary", "a heap file: memory told apart, types, what holds most", _summary))
-    census = _command(commands, "census", "a heap file: objects by type", _census)
+    _list_options(_command(commands, "summary", "of a heap: memory told apart, types, what holds most", _summary))
+    census = _command(commands, "census", "of a heap: objects by type", _census)
     census.add_argument("--retained", action="store_true", help="also what each type keeps alive")
     _list_options(census)
-    why = _command(commands, "why", "a heap file: what keeps objects alive", _why)
+    why = _command(commands, "why", "of a heap: what keeps objects alive", _why)
     why.add_argument("what", metavar="WHAT", nargs="?", help="a type, its module may be left out; or an address, 0x...")
     why.add_argument("--largest", action="store_true", help="the object that most is gathered under")
     _list_options(why)
-    _list_options(_command(commands, "cycles", "a heap file: dead cycles by shape, with code and line", _cycles))
-    diff = _command(commands, "diff", "two heap files: what grew, and what holds it", _diff)
-    diff.add_argument("later", metavar="LATER", help="a later heap file of the same process")
+    _list_options(_command(commands, "cycles", "of a heap: dead cycles by shape, with code and line", _cycles))
+    diff = _command(commands, "diff", "of two heaps: what grew, and what holds it", _diff)
+    diff.add_argument("later", metavar="LATER|PID", help="a later heap file of the same process, or it itself")
     _list_options(diff)
-    convert = _command(commands, "convert", "a heap file for other viewers", _convert)
+    convert = _command(commands, "convert", "a heap for other viewers", _convert)
     convert.add_argument("--to", choices=("heapsnapshot", "pprof"), required=True,
                          help="Chrome's DevTools and memlab; or go tool pprof and speedscope")
     convert.add_argument("-o", "--output", metavar="OUT", required=True, help="a new file")
-    report = _command(commands, "report", "a heap file as one page for a browser", _report)
+    report = _command(commands, "report", "a heap as one page for a browser", _report)
     report.add_argument("-o", "--output", metavar="PAGE", required=True, help="a new file")

@@ -1,0 +1,275 @@
+/*
+ * mailbox: see mailbox.h.
+ */
+#define _GNU_SOURCE
+#include "mailbox.h"
+
+#include "platform.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FOREVER UINT64_MAX
+#define STEP_NS UINT64_C(1000000)        /* without the GIL, while a collection is running */
+#define FETCH_NS UINT64_C(10000000000)   /* in which an answer is fetched */
+#define LEAVE_NS UINT64_C(1000000000)
+enum { STATE_ROOM = 1 << 16, MODE = 0600 };
+
+static struct {
+    const exvi_layout *layout;
+    PyObject *answer;           /* owned; NULL: closed */
+    exvi_mailbox *page;         /* NULL: nobody can ask */
+    int file;
+    dev_t device;               /* of the file: a program may close descriptors that it has not opened, */
+    ino_t inode;                /* and the number may be another file's then */
+    _Atomic uint32_t number;    /* of the thread: odd; even: none */
+    _Atomic uint32_t threads;
+} mailbox;
+
+static bool is_mine(uint32_t number)
+{
+    return atomic_load(&mailbox.number) == number;
+}
+
+static void ring(_Atomic uint32_t *word)
+{
+    atomic_fetch_add(word, 1);
+    exvi_wake_word(word);
+}
+
+static bool state_goes(exvi_mail from, exvi_mail to)
+{
+    uint32_t seen = from;
+    bool gone = atomic_compare_exchange_strong(&mailbox.page->state, &seen, to);
+    exvi_wake_word(&mailbox.page->state);
+    return gone;
+}
+
+static bool state_is(exvi_mail state)
+{
+    return atomic_load(&mailbox.page->state) == (uint32_t)state;
+}
+
+bool exvi_mailbox_is_given_up(void)
+{
+    return !mailbox.page || !state_is(EXVI_MAIL_WRITING) || atomic_load(&mailbox.number) % 2 == 0;
+}
+
+/* ------------------------------------------------------------------ the thread */
+
+/* Without memory for a thread state the interpreter ends the program: see that there is some first. */
+static bool has_memory(void)
+{
+    void *some = PyMem_RawMalloc(STATE_ROOM);
+    PyMem_RawFree(some);
+    return some != NULL;
+}
+
+/* The lists are not whole within a collection. */
+static void wait_for_collection(uint32_t number)
+{
+    while (*mailbox.layout->collecting && is_mine(number) && state_is(EXVI_MAIL_ASKED)) {
+        Py_BEGIN_ALLOW_THREADS
+        exvi_sleep_ns(STEP_NS);
+        Py_END_ALLOW_THREADS
+    }
+}
+
+/* The descriptor, which is ours; -1: there is none, and why not. */
+static int take_answer(PyObject *made, exvi_mailbox *page)
+{
+    int file;
+    unsigned long long told[4];
+    if (!PyTuple_Check(made)) {
+        const char *text = PyUnicode_Check(made) ? PyUnicode_AsUTF8(made) : NULL;
+        snprintf(page->text, sizeof page->text, "%s", text ? text : "no answer");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(made, "iKKKK", &file, &told[0], &told[1], &told[2], &told[3]))
+        return -1;
+    page->file = file;
+    for (int i = 0; i < 4; i++)
+        page->told[i] = told[i];
+    return file;
+}
+
+/* With the GIL. Given up for a fork, it is asked anew by that; where nobody waits any more, nobody is told. The
+ * descriptor, or -1. */
+static int answer(uint32_t number, exvi_mailbox *page)
+{
+    PyObject *function = Py_NewRef(mailbox.answer);
+    snprintf(page->text, sizeof page->text, "the answer could not be made");
+    PyObject *made = PyObject_CallFunction(function, "O", page->values ? Py_True : Py_False);
+    int file = made ? take_answer(made, page) : -1;
+    PyErr_Clear();
+    Py_XDECREF(made);
+    Py_DECREF(function);
+    state_goes(EXVI_MAIL_WRITING, file >= 0 ? EXVI_MAIL_DONE : is_mine(number) ? EXVI_MAIL_FAILED : EXVI_MAIL_ASKED);
+    return file;
+}
+
+/* Until who asked has opened the file, or is gone. */
+static void await_fetching(uint32_t number, exvi_mailbox *page, int file)
+{
+    uint64_t until_ns = exvi_clock_ns() + FETCH_NS;
+    uint32_t bell;
+    for (uint64_t now; bell = atomic_load(&page->bell), state_is(EXVI_MAIL_DONE) && is_mine(number) &&
+                       (now = exvi_clock_ns()) < until_ns;)
+        exvi_wait_word(&page->bell, bell, until_ns - now);
+    state_goes(EXVI_MAIL_DONE, EXVI_MAIL_NONE);
+    close(file);
+}
+
+static void serve(uint32_t number, exvi_mailbox *page)
+{
+    if (!has_memory()) {
+        snprintf(page->text, sizeof page->text, "it has no memory left");
+        state_goes(EXVI_MAIL_ASKED, EXVI_MAIL_FAILED);
+        return;
+    }
+    PyGILState_STATE state = PyGILState_Ensure();
+    wait_for_collection(number);
+    bool taken = is_mine(number) && state_goes(EXVI_MAIL_ASKED, EXVI_MAIL_WRITING);
+    int file = taken ? answer(number, page) : -1;
+    PyGILState_Release(state);
+    if (file >= 0)
+        await_fetching(number, page, file);
+}
+
+static void run(void *arg)
+{
+    uint32_t number = (uint32_t)(uintptr_t)arg;
+    exvi_mailbox *page = mailbox.page;
+    for (uint32_t bell; bell = atomic_load(&page->bell), is_mine(number);) {
+        if (state_is(EXVI_MAIL_ASKED))
+            serve(number, page);
+        else
+            exvi_wait_word(&page->bell, bell, FOREVER);
+    }
+    exvi_thread_ends();
+    atomic_fetch_sub(&mailbox.threads, 1);
+    exvi_wake_word(&mailbox.threads);
+}
+
+/* ------------------------------------------------------------- the page's life */
+
+/* Sealed: who maps it can rely on its size. A high number: those that a program expects are its own. */
+static int make_file(void)
+{
+    static const int numbers[] = {1000, 200, 0};
+    int file = memfd_create(EXVI_MAILBOX_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING), high = -1;
+    if (file < 0)
+        return -1;
+    for (size_t i = 0; high < 0 && i < sizeof numbers / sizeof *numbers; i++)
+        high = fcntl(file, F_DUPFD_CLOEXEC, numbers[i]);
+    close(file);
+    bool made = high >= 0 && fchmod(high, MODE) == 0 && ftruncate(high, sizeof(exvi_mailbox)) == 0 &&
+                fcntl(high, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+    if (!made && high >= 0)
+        close(high);
+    return made ? high : -1;
+}
+
+static bool make_page(void)
+{
+    struct stat found;
+    int file = make_file();
+    if (file < 0)
+        return false;
+    exvi_mailbox *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (page == MAP_FAILED || fstat(file, &found) < 0) {
+        close(file);
+        return false;
+    }
+    page->version = EXVI_MAILBOX_VERSION;
+    page->pid = exvi_own_pid();
+    memcpy(page->magic, EXVI_MAILBOX_MAGIC, sizeof page->magic);
+    mailbox.file = file;
+    mailbox.device = found.st_dev;
+    mailbox.inode = found.st_ino;
+    mailbox.page = page;
+    return true;
+}
+
+static void drop_page(void)
+{
+    struct stat found;
+    if (!mailbox.page)
+        return;
+    munmap(mailbox.page, sizeof *mailbox.page);
+    mailbox.page = NULL;
+    if (fstat(mailbox.file, &found) == 0 && found.st_dev == mailbox.device && found.st_ino == mailbox.inode)
+        close(mailbox.file);
+}
+
+static void begin(void)
+{
+    if (!mailbox.page && !make_page())
+        return;
+    uint32_t number = atomic_load(&mailbox.number) + 1;
+    atomic_store(&mailbox.number, number);
+    atomic_fetch_add(&mailbox.threads, 1);
+    if (exvi_thread_start(run, (void *)(uintptr_t)number))
+        return;
+    atomic_fetch_sub(&mailbox.threads, 1);
+    atomic_store(&mailbox.number, number + 1);
+    drop_page(); /* nobody is there to answer */
+}
+
+static void tell_to_end(void)
+{
+    if (atomic_load(&mailbox.number) % 2 == 0)
+        return;
+    atomic_fetch_add(&mailbox.number, 1);
+    ring(&mailbox.page->bell);
+}
+
+void exvi_mailbox_rest(void)
+{
+    tell_to_end();
+    for (uint32_t left; (left = atomic_load(&mailbox.threads)) > 0;) {
+        Py_BEGIN_ALLOW_THREADS
+        exvi_wait_word(&mailbox.threads, left, FOREVER);
+        Py_END_ALLOW_THREADS
+    }
+}
+
+void exvi_mailbox_resume(void)
+{
+    if (mailbox.answer && atomic_load(&mailbox.number) % 2 == 0)
+        begin();
+}
+
+void exvi_mailbox_open(const exvi_layout *layout, PyObject *function)
+{
+    exvi_mailbox_rest();
+    drop_page();
+    mailbox.layout = layout;
+    Py_XSETREF(mailbox.answer, Py_XNewRef(function));
+    exvi_mailbox_resume();
+}
+
+void exvi_mailbox_forked(void)
+{
+    atomic_store(&mailbox.threads, 0);
+    atomic_fetch_and(&mailbox.number, ~UINT32_C(1));
+    drop_page(); /* it is the parent's */
+    exvi_mailbox_resume();
+}
+
+/* A thread that waits for a GIL which nobody will give it stays, and so does what it may look at. */
+void exvi_mailbox_forget(void)
+{
+    tell_to_end();
+    uint64_t until_ns = exvi_clock_ns() + LEAVE_NS;
+    for (uint32_t left; (left = atomic_load(&mailbox.threads)) > 0 && exvi_clock_ns() < until_ns;)
+        exvi_wait_word(&mailbox.threads, left, STEP_NS);
+    if (atomic_load(&mailbox.threads) == 0)
+        drop_page();
+    mailbox.page = NULL;
+    mailbox.answer = NULL;
+}

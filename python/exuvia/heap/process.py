@@ -1,0 +1,103 @@
+"""A running process is asked for a heap file: through its mailbox, which the extension keeps (mailbox.h)."""
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from exuvia._host import core as _core
+
+PATIENCE = 2.0  # seconds until a process begins to answer
+MAILBOX = "/memfd:exuvia-mailbox (deleted)"
+START = "start it with `exuvia run`, or with EXUVIA=1 after `exuvia enable`, or let it call exuvia.install()"
+REFUSALS = {
+    1: "somebody else is asking it",
+    2: "it does not begin to answer: a thread of it is in C and keeps the GIL; try again",
+    3: "it has ended, or replaced itself, or closed the descriptor by which it is asked",
+    4: "what it offers is no heap file",
+}
+
+
+class Refused(Exception):
+    """Why there is no answer, and what to do."""
+
+
+class NotFound(Refused):
+    """There is no such process."""
+
+
+class Dumped(NamedTuple):
+    file: int
+    """A descriptor: a file without a name, whole."""
+    objects: int
+    references: int
+    bytes: int
+    stopped_ns: int
+
+
+def is_process(text: str) -> bool:
+    """A number, unless there is a file of that name."""
+    return text.isascii() and text.isdigit() and not os.path.lexists(text)
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def _own_number(pid: int) -> int:
+    """As the process itself sees it: it may live in a namespace."""
+    for line in _read(f"/proc/{pid}/status").splitlines():
+        if line.startswith("NSpid:"):
+            return int(line.split()[-1])
+    return pid
+
+
+def _descriptors(folder: str) -> list[int]:
+    found = []
+    for name in os.listdir(folder):
+        try:
+            if os.readlink(f"{folder}/{name}") == MAILBOX:
+                found.append(int(name))
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def _why_silent(pid: int) -> str:
+    state = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[0]
+    return "it is stopped, by a signal or a debugger: it answers when it goes on" if state in "Tt" else REFUSALS[2]
+
+
+def _why_none(pid: int) -> str:
+    if not _descriptors(f"/proc/{pid}/fd") and MAILBOX in _read(f"/proc/{pid}/maps"):
+        return ("it has closed the descriptor by which it is asked, as daemons do with all that they have not opened: "
+                "let it call exuvia.install() after that, or exuvia.dump()")
+    return f"it runs without Exuvia, or not so that it can be asked: {START}"
+
+
+def _ask(pid: int, values: bool) -> object:
+    folder = f"/proc/{pid}/fd"
+    own = _own_number(pid)
+    for number in _descriptors(folder):
+        answer = _core.ask_process(folder, number, own, values, PATIENCE)
+        if answer is not None:
+            return answer
+    return None
+
+
+def dump(pid: int, values: bool) -> Dumped:
+    """Raises Refused. The descriptor is the caller's."""
+    try:
+        answer = _ask(pid, values)
+        if isinstance(answer, tuple):
+            return Dumped(*answer)
+        why = answer if isinstance(answer, str) else _why_none(pid) if answer is None else \
+            _why_silent(pid) if answer == 2 else REFUSALS[int(str(answer))]
+    except (FileNotFoundError, ProcessLookupError):
+        raise NotFound(f"there is no process {pid}") from None
+    except PermissionError:
+        raise Refused(f"process {pid}: the system does not let you look into it: it is another user's, or has changed "
+                      "its user; ask as root") from None
+    except OSError as error:
+        raise Refused(f"process {pid}: {error.strerror}") from None
+    raise Refused(f"process {pid}: {why}")
