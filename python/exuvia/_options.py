@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 MODES = ("auto", "background", "inline", "stress")
 LARGEST_BUDGET_MS = 1e6
+EVENTS = ("HUP", "QUIT", "USR1", "USR2", "exit", "memoryerror")  # the first are signals
 
 
 class Options:
@@ -19,6 +20,8 @@ class Options:
         self.log: str | None = None
         self.callbacks = False
         self.no_answers = False
+        self.dump_on: tuple[str, ...] = ()
+        self.dump_dir = "."
 
 
 def _mode(text: str) -> str:
@@ -44,12 +47,22 @@ def _file(text: str) -> str:
     return text
 
 
+def _events(text: str) -> tuple[str, ...]:
+    events = [name.removeprefix("SIG") for name in text.split(",")]
+    for event in events:
+        if event not in EVENTS:
+            raise ValueError(f"some of {', '.join(EVENTS)}, with commas between, not {text!r}")
+    return tuple(events)
+
+
 FLAGS = {"--summary": "summary", "--callbacks": "callbacks", "--no-answers": "no_answers"}
 VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "--mode": ("mode", _mode),
     "--pause-budget": ("pause_budget_ms", _milliseconds),
     "--stats": ("stats", _file),
     "--log": ("log", _file),
+    "--dump-on": ("dump_on", _events),
+    "--dump-dir": ("dump_dir", _file),
 }
 
 

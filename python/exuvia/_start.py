@@ -17,6 +17,7 @@ class CannotWrite(Exception):
 def start(options: Options) -> None:
     """Raises CannotWrite before anything is done. Where a check fails, it is said, and collection stays stock's."""
     log, stats = _files(options)
+    dump_dir = _dump_dir(options)
     if _environment.is_disabled():
         return
     _log.standing = log
@@ -26,6 +27,20 @@ def start(options: Options) -> None:
                          answers=not options.no_answers)
     except _install.Unsupported as error:
         _environment.say(f"{error}; the program runs with stock collection")
+    if options.dump_on:
+        from exuvia import _dump_on
+
+        _dump_on.begin(options.dump_on, dump_dir)
+
+
+def _dump_dir(options: Options) -> str:
+    path = os.path.abspath(options.dump_dir)
+    try:
+        if options.dump_on:
+            os.listdir(path)
+    except OSError as error:
+        raise CannotWrite(f"--dump-dir {options.dump_dir}: {error.strerror}") from None
+    return path
 
 
 def _files(options: Options) -> tuple[str | None, str | None]:

@@ -40,6 +40,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--log", metavar="FILE", help="a line of JSON for each full collection, appended as it ends")
     parser.add_argument("--callbacks", action="store_true",
                         help="tell the program's own gc.callbacks of collections in the background, as of generation 2")
+    parser.add_argument("--dump-on", metavar="WHAT",
+                        help="a heap file at each of these, with commas between: signals (USR1, USR2, HUP, QUIT), "
+                             "exit, memoryerror: one that nobody catches, in any thread")
+    parser.add_argument("--dump-dir", metavar="DIR", default=".", help="for those files (.): PROGRAM-PID-NUMBER.exv")
     parser.add_argument("--no-answers", action="store_true",
                         help="`exuvia dump PID` and the like are not answered, and no thread sleeps for that")
     return parser
