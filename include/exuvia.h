@@ -69,6 +69,7 @@ typedef enum exv_status {
     EXV_RECURSION_ERROR, /**< values are nested too deeply to compare or print */
     EXV_BUSY,            /**< a background collection is in flight already */
     EXV_UNSUPPORTED,     /**< this system cannot do it; the message says why */
+    EXV_OS_ERROR,        /**< the system refused; the message has its words */
     EXV_ERROR            /**< an error of the program's own: exv_raise() */
 } exv_status;
 
@@ -119,7 +120,26 @@ typedef struct exv_references {
     const uint32_t *item_fields; /**< likewise in each item of exv_new_var(); items begin at the type's `size` */
     const exv_array *arrays;
     uint32_t array_count;
+    const char *const *field_names; /**< for reports: of each of `fields`; NULL: they have none */
 } exv_references;
+
+/** How a reference is called in reports: a kind, and what that needs. A name is borrowed, of `name_size` bytes of UTF-8
+ *  or, where that is 0, up to its NUL, and may lie in the object. */
+typedef enum exv_edge_kind {
+    EXV_EDGE_UNNAMED,
+    EXV_EDGE_INDEX,     /**< an item: index */
+    EXV_EDGE_ATTRIBUTE, /**< name */
+    EXV_EDGE_KEY,       /**< the key of a mapping, or a member of a set: index */
+    EXV_EDGE_VALUE,     /**< of a mapping: name, or the key, of which the type alone is told */
+    EXV_EDGE_INTERNAL   /**< a part of the object that no program names: name */
+} exv_edge_kind;
+typedef struct exv_edge {
+    exv_edge_kind kind;
+    size_t index;
+    const char *name;
+    size_t name_size;
+    const void *key;
+} exv_edge;
 
 /**
  * A type of objects. Statically allocated as a rule; it must stay where it is as
@@ -177,6 +197,15 @@ typedef struct exv_type {
     /** Order, as Python's <: is `self` less than `other`, which is of this type too? NULL: exv_less() is
      *  EXV_TYPE_ERROR. */
     exv_status (*less)(void *self, void *other, bool *result);
+
+    /** For reports: how the `index`-th reference is called that visit reports, NULL ones counted, from 0. `edge` is
+     *  zeroed before. Like visit it also runs in a snapshot: it must not allocate, lock, or call the C library. Where
+     *  it is NULL, exv_references is asked for names; items and arrays have indexes. */
+    void (*edge)(void *self, size_t index, exv_edge *edge);
+
+    /** For reports and messages: the name of the object's class, borrowed, where one type serves many. NULL, or NULL as
+     *  the answer: the type's name. What is said of `edge` holds. */
+    const char *(*class_name)(void *self);
 } exv_type;
 
 /** The largest payload, items included: 2^40 bytes. */
@@ -600,6 +629,25 @@ EXV_API int exv_heap_walk(exv_heap *heap, exv_block_fn *each, void *arg);
  *  and that no object has fewer references than others hold on it. NULL if all is well,
  *  else what is wrong (borrowed, static). */
 EXV_API const char *exv_heap_check(exv_heap *heap);
+
+/* --------------------------------------------------- what a heap holds */
+
+/** Write a heap file: every object, its type, size and references and how they are called, and which objects the
+ *  program holds. docs/heap-file.md has the format; `exuvia-heap` and the Python commands answer questions to it. It
+ *  has no values. `fd`, which stays the caller's, is a regular file that is empty, open for writing, and not to append.
+ *
+ *  The program stops for one clone; a child searches and writes, and exv_heap_dump() waits for it. To go on meanwhile,
+ *  exv_heap_dump_start(), and later exv_heap_dump_wait(): EXV_BUSY is its answer when the time is over first (0: it
+ *  does not wait). Where no child can be had the file is written in place, before the start returns.
+ *
+ *  EXV_OS_ERROR: the file took no more (disk full, closed, not open for writing). EXV_NO_MEMORY; EXV_UNSUPPORTED: the
+ *  child died, or the process was forked. EXV_BUSY from a start: one is being written. A file that is not whole says so
+ *  of itself. A wait without a start is EXV_OK. exv_heap_free() ends one that is being written.
+ *
+ *  Each object is visited three times; beside the heap that takes 13 bytes of memory for each. */
+EXV_API exv_status exv_heap_dump(exv_heap *heap, int fd);
+EXV_API exv_status exv_heap_dump_start(exv_heap *heap, int fd);
+EXV_API exv_status exv_heap_dump_wait(exv_heap *heap, uint64_t timeout_ns);
 
 /* --------------------------------------------------------------- values */
 

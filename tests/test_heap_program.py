@@ -71,3 +71,59 @@ def test_memory_goes_by_the_number_of_objects(build, tmp_path):
         done = subprocess.run([sys.executable, "-c", PEAK, build / "src/exuvia-heap", words[0], path, *words[1:]],
                               capture_output=True, text=True, check=True)
         assert int(done.stderr) * 1024 < 80 * count + os.path.getsize(path) + (12 << 20), words
+
+
+OF_C = """
+#include <exuvia.h>
+#include <fcntl.h>
+#include <stddef.h>
+
+struct node { void *next, *value; };
+static const uint32_t fields[] = {offsetof(struct node, next), offsetof(struct node, value)};
+static const char *const names[] = {"next", "value"};
+static const exv_references references = {.fields = fields, .field_count = 2, .field_names = names};
+static const exv_type node_type = {.name = "node", .size = sizeof(struct node), .references = &references};
+static const char zeros[100000];
+
+int main(int argc, char **argv)
+{
+    exv_heap *heap = exv_heap_new(NULL);
+    struct node *top = exv_new(heap, &node_type), *below = exv_new(heap, &node_type);
+    exv_dict *cache = exv_dict_new(heap);
+    exv_str *key;
+    if (argc != 3 || exv_str_from(heap, "secret", &key) != EXV_OK || exv_dict_set(cache, key, below) != EXV_OK)
+        return 1;
+    top->next = cache;
+    exv_decref(below);
+    for (int i = 0; i < 3; i++) {
+        struct node *ring = exv_new(heap, &node_type);
+        ring->next = ring;
+    }
+    int status = exv_heap_dump(heap, open(argv[1], O_WRONLY | O_CREAT, 0600));
+    below->value = exv_bytes_new(heap, zeros, sizeof zeros);
+    return status + (int)exv_heap_dump(heap, open(argv[2], O_WRONLY | O_CREAT, 0600));
+}
+"""
+
+
+def test_every_question_to_a_heap_of_c(heap, build, source, run, tmp_path):
+    (tmp_path / "program.c").write_text(OF_C)
+    run("gcc", "-I", source / "include", tmp_path / "program.c", build / "src/libexuvia-checked.a", "-pthread", "-lm",
+        "-o", tmp_path / "program")
+    file, later = tmp_path / "c.exv", tmp_path / "later.exv"
+    run(tmp_path / "program", file, later)
+    ask = lambda *words: json.loads(heap(*words, "--json"))  # noqa: E731
+    assert b"secret" not in file.read_bytes()
+    summary = ask("summary", file)
+    assert {group["group"] for group in summary["groups"]} >= {"held by the program", "held by the heap"}
+    types = {line["type"]: line for line in ask("census", file, "--retained")["types"]}
+    assert types["node"]["count"] == 5 and types["node"]["dead"] == 3
+    (below,) = [path for path in ask("why", file, "node")["paths"] if len(path["steps"]) == 4]
+    assert [step.get("edge") for step in below["steps"]] == [None, "1 reference", ".next", "[str]"]
+    (shape,) = ask("cycles", file)["shapes"]
+    assert shape["rings"] == 3 and shape["held"] == 3 * 32
+    (grown,) = [line for line in ask("diff", file, later)["types"] if line["type"] == "bytes"]
+    assert grown["new_bytes"] >= 100000
+    assert ask("why", later, "--largest")["type"] == "bytes"
+    assert "dict" in heap("holders", file)
+    heap("heapsnapshot", file, tmp_path / "new")

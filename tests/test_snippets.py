@@ -59,7 +59,7 @@ def test_snippet(snippet, source, build, run, tmp_path):
         run("gcc", *strict, "-c", program, "-o", tmp_path / "snippet.o")
         return
     run(compiler, *strict, program, build / "src/libexuvia-checked.a", "-lpthread", "-o", tmp_path / "snippet")
-    output = run(tmp_path / "snippet")
+    output = run(tmp_path / "snippet", cwd=tmp_path)
     if snippet["output"] is not None:
         assert output == snippet["output"]
 

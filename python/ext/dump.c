@@ -361,15 +361,6 @@ static void add_root(dumper *d, const char *group, uint32_t label, PyObject *obj
         d->failed = true;
 }
 
-static uint32_t string_of_number(dumper *d, uint32_t number, const char *unit)
-{
-    exvi_text text;
-    text.size = 0;
-    exvi_text_number(&text, number);
-    exvi_text_c(&text, unit);
-    return exvi_name(&d->strings, text.text, text.size);
-}
-
 /* "rows in load at app.py:42, main thread" */
 static uint32_t name_held(dumper *d, const exvi_held *held)
 {
@@ -426,7 +417,8 @@ static void note_roots(dumper *d)
         if (PyType_Check(object) && !PyObject_IS_GC(object))
             add_root(d, "static types", name_of_type(d, (PyTypeObject *)object), object);
         else if ((d->flags[number] & EXVI_HEAP_TRACKED) && count != IMMORTAL && count > d->seen[number])
-            add_root(d, "held by C", string_of_number(d, count - d->seen[number], " references"), object);
+            add_root(d, "held by C", exvi_name_number(&d->strings, count - d->seen[number], " references"),
+                     object);
     }
 }
 
@@ -444,11 +436,7 @@ static bool write_flags(dumper *d)
 
 static void write_section(dumper *d, exvi_section section, const exvi_array *a)
 {
-    if (a->count == 0)
-        return;
-    exvi_writer_section(&d->writer, section);
-    exvi_writer_add(&d->writer, a->item, a->count * a->size);
-    exvi_writer_section_ends(&d->writer);
+    exvi_writer_whole(&d->writer, section, a->item, a->count * a->size);
 }
 
 static void write_big_sizes(dumper *d)
@@ -494,9 +482,7 @@ static bool write_rest(dumper *d)
     write_section(d, EXVI_VALUES, &d->value);
     write_section(d, EXVI_STROFF, &d->strings.row);
     write_section(d, EXVI_STRBYTE, &d->strings.text);
-    exvi_writer_section(&d->writer, EXVI_INFO);
-    exvi_writer_add(&d->writer, d->asked->info, (size_t)d->asked->info_size);
-    exvi_writer_section_ends(&d->writer);
+    exvi_writer_whole(&d->writer, EXVI_INFO, d->asked->info, (size_t)d->asked->info_size);
     return !d->failed && !d->strings.failed && exvi_writer_end(&d->writer);
 }
 
@@ -508,7 +494,8 @@ static bool begin(dumper *d)
     d->code.size = sizeof(exvi_heap_code);
     d->value.size = sizeof(exvi_heap_value);
     d->root.size = sizeof(exvi_heap_root);
-    return exvi_walk_begin(&d->walk) && exvi_walk_begin(&d->shown) && exvi_names_begin(&d->strings);
+    return exvi_walk_begin(&d->walk) && exvi_walk_begin(&d->shown) &&
+           exvi_names_begin(&d->strings, sizeof(exvi_named_type));
 }
 
 static bool write_file(dumper *d, int file)

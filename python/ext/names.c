@@ -6,108 +6,6 @@
 #include "plain_text.h"
 #include "referents.h"
 
-#include "platform.h"
-
-/* ------------------------------------------------------------------- tables */
-
-void *exvi_array_next(exvi_array *a)
-{
-    if (a->count == a->room) {
-        size_t room = a->room ? 2 * a->room : 4096;
-        char *larger = exvi_map_larger(a->item, a->room * a->size, room * a->size);
-        if (!larger)
-            return NULL;
-        a->item = larger;
-        a->room = room;
-    }
-    return a->item + a->count++ * a->size;
-}
-
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 32;
-    x *= UINT64_C(0x9e3779b97f4a7c15);
-    return x ^ x >> 29;
-}
-
-static exvi_name_slot *slot_of(const exvi_name_table *t, uint64_t hash, size_t from)
-{
-    return &t->slots[(hash + from) & (t->room - 1)];
-}
-
-static bool make_room(exvi_name_table *t)
-{
-    if (2 * (t->used + 1) < t->room)
-        return true;
-    exvi_name_table larger = {.room = t->room ? 2 * t->room : 4096, .used = t->used};
-    larger.slots = exvi_map(larger.room * sizeof(exvi_name_slot), exvi_page_size());
-    if (!larger.slots)
-        return false;
-    for (size_t i = 0; i < t->room; i++) {
-        if (t->slots[i].number == 0)
-            continue;
-        size_t at = 0;
-        while (slot_of(&larger, t->slots[i].hash, at)->number)
-            at++;
-        *slot_of(&larger, t->slots[i].hash, at) = t->slots[i];
-    }
-    if (t->slots)
-        exvi_unmap(t->slots, t->room * sizeof(exvi_name_slot));
-    *t = larger;
-    return true;
-}
-
-/* ------------------------------------------------------------------ strings */
-
-static bool is_same(const char *text, const char *other, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (text[i] != other[i])
-            return false;
-    return true;
-}
-
-uint32_t exvi_name(exvi_names *names, const char *text, size_t size)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
-    hash = mix(hash);
-    if (!make_room(&names->strings)) {
-        names->failed = true;
-        return 0;
-    }
-    const uint64_t *row = (const uint64_t *)(void *)names->row.item;
-    exvi_name_slot *at;
-    for (size_t i = 0; (at = slot_of(&names->strings, hash, i))->number; i++)
-        if (at->hash == hash && row[at->number] - row[at->number - 1] == size &&
-            is_same(names->text.item + row[at->number - 1], text, size))
-            return at->number - 1;
-    for (size_t i = 0; i < size; i++) {
-        char *to = exvi_array_next(&names->text);
-        names->failed = names->failed || !to;
-        if (to)
-            *to = text[i];
-    }
-    uint64_t *end = exvi_array_next(&names->row);
-    if (!end || names->row.count > EXVI_NAMES_MOST) {
-        names->failed = true;
-        return 0;
-    }
-    *end = names->text.count;
-    *at = (exvi_name_slot){hash, (uint32_t)names->row.count - 1};
-    names->strings.used++;
-    return at->number - 1;
-}
-
-uint32_t exvi_name_c(exvi_names *names, const char *text)
-{
-    size_t size = 0;
-    while (text[size] && size < EXVI_TEXT_MOST)
-        size++;
-    return exvi_name(names, text, size);
-}
-
 uint32_t exvi_name_str(exvi_names *names, PyObject *str)
 {
     char text[EXVI_TEXT_MOST];
@@ -162,13 +60,13 @@ static void name_hidden(exvi_names *names, exvi_named_type *entry)
 /* The number of a type in the file. */
 uint32_t exvi_type_number(exvi_names *names, PyTypeObject *type)
 {
-    uint64_t hash = mix((uintptr_t)type);
-    if (!make_room(&names->types)) {
+    uint64_t hash = exvi_name_mix((uintptr_t)type);
+    if (!exvi_name_table_room(&names->types)) {
         names->failed = true;
         return 0;
     }
     exvi_name_slot *at;
-    for (size_t i = 0; (at = slot_of(&names->types, hash, i))->number; i++)
+    for (size_t i = 0; (at = exvi_name_slot_at(&names->types, hash, i))->number; i++)
         if (((const exvi_named_type *)(void *)names->type.item)[at->number - 1].type == type)
             return at->number - 1;
     exvi_named_type *entry = exvi_array_next(&names->type);
@@ -188,17 +86,4 @@ uint32_t exvi_type_number(exvi_names *names, PyTypeObject *type)
 const exvi_named_type *exvi_type_at(const exvi_names *names, uint32_t number)
 {
     return &((const exvi_named_type *)(const void *)names->type.item)[number];
-}
-
-bool exvi_names_begin(exvi_names *names)
-{
-    names->text.size = 1;
-    names->row.size = sizeof(uint64_t);
-    names->type.size = sizeof(exvi_named_type);
-    uint64_t *first = exvi_array_next(&names->row);
-    if (!first)
-        return false;
-    *first = 0;
-    (void)exvi_name(names, "", 0);
-    return !names->failed;
 }

@@ -112,6 +112,15 @@ void exvi_writer_section_ends(exvi_writer *writer)
     writer->end = entry->offset + entry->bytes;
 }
 
+void exvi_writer_whole(exvi_writer *writer, exvi_section section, const void *bytes, size_t size)
+{
+    if (size == 0)
+        return;
+    exvi_writer_section(writer, section);
+    exvi_writer_add(writer, bytes, size);
+    exvi_writer_section_ends(writer);
+}
+
 bool exvi_writer_end(exvi_writer *writer)
 {
     writer->end = aligned(writer->end);

@@ -38,6 +38,9 @@ void exvi_writer_section(exvi_writer *writer, exvi_section section);
 void exvi_writer_add(exvi_writer *writer, const void *bytes, size_t size);
 void exvi_writer_section_ends(exvi_writer *writer);
 
+/* The same at once; none, where it is empty. */
+void exvi_writer_whole(exvi_writer *writer, exvi_section section, const void *bytes, size_t size);
+
 /* The table and the header. False: something failed, which `why` says; the file is not whole. */
 bool exvi_writer_end(exvi_writer *writer);
 

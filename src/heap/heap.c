@@ -163,6 +163,7 @@ size_t exv_heap_free(exv_heap *heap)
     exvi_heap_enter(heap, __func__);
     if (is_inside(heap))
         exvi_die(__func__, "called from a finalizer, destructor or callback of heap %p", (void *)heap);
+    exvi_dump_cancel(heap);
     exvi_background_cancel(heap);
     exvi_gc_give_up_owned(heap);
     exv_error_clear(heap);

@@ -44,6 +44,8 @@ static const char *name_of(exv_status status)
         return "UnicodeDecodeError";
     case EXV_RECURSION_ERROR:
         return "RecursionError";
+    case EXV_OS_ERROR:
+        return "OSError";
     case EXV_BUSY:
     case EXV_UNSUPPORTED:
         return "RuntimeError";

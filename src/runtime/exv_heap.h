@@ -12,6 +12,7 @@
  *     values           value.c        singletons, and how deep a repr is in itself
  *     garbage          gc.c           what collections could not free
  *     telemetry        telemetry.c    what collections cost; listener: gc.c
+ *     dump             dump.c         the heap file that is being written
  *     program          heap.c         what exv_heap_get_user() gives
  *     error, error_status, errors  error.c  the last failure, how many there were
  *     error_value, error_carries   raise.c  and what it carries
@@ -28,6 +29,7 @@
 #include "background.h"
 #include "blocks.h"
 #include "collect.h"
+#include "dump.h"
 #include "error.h"
 #include "exuvia.h"
 #include "generation.h"
@@ -55,6 +57,7 @@ struct exv_heap {
     exv_listener_fn *listener;
     void *listener_arg;
     void *listener_owned;      /* NULL, or the same object as `listener_arg`, which the heap has a reference to */
+    exvi_dump dump;
     void *program;             /* exv_heap_set_user() */
     char error[EXVI_ERROR_SIZE];
     exv_status error_status;

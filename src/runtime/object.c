@@ -115,11 +115,17 @@ static bool has_finalizer_to_run(const exvi_header *header)
     return header->type->finalize && !(header->flags & EXVI_FINALIZED);
 }
 
+void *exvi_object_put_off_next(const void *object)
+{
+    const exvi_header *header = exvi_header_of(object);
+    return (void *)(((uintptr_t)header->refcount | (uintptr_t)(header->flags >> 16) << 32) << 4);
+}
+
 static void *take_put_off(exv_heap *heap, void **list)
 {
     void *object = *list;
     exvi_header *header = exvi_header_of(object);
-    *list = (void *)(((uintptr_t)header->refcount | (uintptr_t)(header->flags >> 16) << 32) << 4);
+    *list = exvi_object_put_off_next(object);
     bool was_tracked = header->flags & EXVI_WAS_TRACKED;
     header->refcount = 1;
     header->flags &= 0xffff & ~(uint32_t)(EXVI_DYING | EXVI_WAS_TRACKED);
@@ -380,7 +386,7 @@ static int visit_field(void **field, void *arg)
     return v->visit(*field, v->arg);
 }
 
-int exvi_object_visit(void *object, exv_visit_fn *visit, void *arg)
+int exvi_object_visit_own(void *object, exv_visit_fn *visit, void *arg)
 {
     const exv_type *type = exvi_header_of(object)->type;
     int end = 0;
@@ -390,6 +396,12 @@ int exvi_object_visit(void *object, exv_visit_fn *visit, void *arg)
     } else if (type->visit) {
         end = type->visit(object, visit, arg);
     }
+    return end;
+}
+
+int exvi_object_visit(void *object, exv_visit_fn *visit, void *arg)
+{
+    int end = exvi_object_visit_own(object, visit, arg);
     if (exvi_unlikely(exvi_header_of(object)->flags & EXVI_WEAK) && !end)
         end = exvi_weakrefs_visit_values(exvi_heap_of(object), object, visit, arg);
     return end;

@@ -26,6 +26,12 @@ void exvi_object_finalize(void *object);
  * none is left. */
 bool exvi_object_end_later(exv_heap *heap, uint64_t until_ns);
 
+/* The next in a list of objects whose death was put off: heap->deferred, heap->later. */
+void *exvi_object_put_off_next(const void *object);
+
+/* What it refers to, but for values in weak tables, as exvi_object_visit(). */
+int exvi_object_visit_own(void *object, exv_visit_fn *visit, void *arg);
+
 /* Destroy what is left in it and free the block, whatever its count: the end of the heap. */
 void exvi_object_force(void *object);
 

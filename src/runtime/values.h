@@ -19,12 +19,6 @@ typedef struct exvi_printing {
     bool marks; /* its type's function shows itself where it is repeated */
 } exvi_printing;
 
-/* Objects of this type have a name of their own for messages; NULL: not this one. Their file says so. */
-typedef struct exvi_naming {
-    const exv_type *type;
-    const char *(*name_of)(const void *object);
-} exvi_naming;
-
 typedef struct exvi_values {
     exv_none *none;
     exv_bool *truth[2];
@@ -33,7 +27,6 @@ typedef struct exvi_values {
     uint64_t slot_key;               /* secret, for the slots of tables */
     exvi_printing *printing;
     unsigned depth;                  /* 0 outside of repr, equality and hashing */
-    exvi_naming naming;
 } exvi_values;
 
 #endif

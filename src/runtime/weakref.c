@@ -284,6 +284,12 @@ static int visit_owned(void *self, exv_visit_fn *visit, void *arg)
     return end || ref->target ? end : visit(ref->value, arg);
 }
 
+static void name_owned(void *self, size_t index, exv_edge *edge)
+{
+    (void)self;
+    *edge = (exv_edge){.kind = EXV_EDGE_INTERNAL, .name = index == 0 ? "argument of the callback" : "value"};
+}
+
 static void clear_owned(void *self)
 {
     exv_weakref *ref = self;
@@ -297,4 +303,5 @@ const exv_type exv_weakref_type = {
     .visit = visit_owned,
     .clear = clear_owned,
     .destroy = leave_table,
+    .edge = name_owned,
 };

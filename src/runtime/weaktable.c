@@ -103,6 +103,12 @@ static int visit(void *object, exv_visit_fn *each, void *arg)
     return 0;
 }
 
+static void name_entry(void *self, size_t index, exv_edge *edge)
+{
+    (void)self, (void)index;
+    *edge = (exv_edge){.kind = EXV_EDGE_INTERNAL, .name = "entry"};
+}
+
 static void clear(void *object)
 {
     exv_weak_table *self = object, old = *self;
@@ -127,6 +133,7 @@ const exv_type exv_weak_table_type = {
     .visit = visit,
     .clear = clear,
     .destroy = destroy,
+    .edge = name_entry,
 };
 
 /* ---------------------------------------------------------------- public */

@@ -46,12 +46,6 @@ struct exv_instance {
 
 /* ----------------------------------------------------------------- class */
 
-static const char *name_of_instance(const void *object)
-{
-    const exv_class *cls = ((const exv_instance *)object)->cls;
-    return cls ? cls->name : NULL; /* none: it was cleared */
-}
-
 exv_status exv_class_new(exv_heap *heap, const char *name, exv_destructor_fn *destructor, void *arg, exv_class **result)
 {
     size_t size = strlen(name);
@@ -61,7 +55,6 @@ exv_status exv_class_new(exv_heap *heap, const char *name, exv_destructor_fn *de
     exv_class *self = exv_new_var(heap, &exv_class_type, size + 1);
     if (!self)
         return exvi_no_memory(heap);
-    exvi_heap_values(heap)->naming = (exvi_naming){&exv_instance_type, name_of_instance};
     memcpy(self->name, name, size + 1);
     exv_untrack(self);
     self->destructor = destructor;
@@ -104,6 +97,14 @@ static int class_visit(void *object, exv_visit_fn *visit, void *arg)
     return end ? end : exvi_table_visit(&self->slots, visit, arg);
 }
 
+static void class_edge(void *object, size_t index, exv_edge *edge)
+{
+    if (index == 0)
+        *edge = (exv_edge){.kind = EXV_EDGE_INTERNAL, .name = "argument of the destructor"};
+    else
+        exvi_table_edge(&((const exv_class *)object)->slots, index - 1, edge);
+}
+
 static void class_destroy(void *object)
 {
     exv_free(exv_get_heap(object), ((exv_class *)object)->slots.entries);
@@ -116,6 +117,7 @@ const exv_type exv_class_type = {
     .visit = class_visit,
     .destroy = class_destroy,
     .repr = class_repr,
+    .edge = class_edge,
 };
 
 /* -------------------------------------------------------------- instances */
@@ -370,6 +372,30 @@ static int instance_visit(void *object, exv_visit_fn *visit, void *arg)
     return end;
 }
 
+static void name_attribute(const exv_str *name, exv_edge *edge)
+{
+    *edge = (exv_edge){.kind = EXV_EDGE_ATTRIBUTE, .name = exv_str_data(name), .name_size = exv_str_size(name)};
+}
+
+static void instance_edge(void *object, size_t index, exv_edge *edge)
+{
+    const exv_instance *self = object;
+    const exvi_table *table = own_table(self);
+    if (index == 0)
+        *edge = (exv_edge){.kind = EXV_EDGE_INTERNAL, .name = "class"};
+    else if (!table)
+        name_attribute(exvi_table_at(&self->cls->slots, index - 1)->key, edge);
+    else if (exvi_table_edge(table, index - 1, edge), edge->kind == EXV_EDGE_VALUE)
+        name_attribute(edge->key, edge);
+}
+
+/* NULL: it was cleared. */
+static const char *instance_class_name(void *object)
+{
+    const exv_class *cls = ((const exv_instance *)object)->cls;
+    return cls ? cls->name : NULL;
+}
+
 static void drop_attributes(exv_instance *self)
 {
     exv_heap *heap = exv_get_heap(self);
@@ -405,4 +431,6 @@ const exv_type exv_instance_type = {
     .visit = instance_visit,
     .clear = instance_clear,
     .finalize = instance_finalize,
+    .edge = instance_edge,
+    .class_name = instance_class_name,
 };

@@ -243,6 +243,11 @@ static int dict_visit(void *object, exv_visit_fn *visit, void *arg)
     return exvi_table_visit(&self->table, visit, arg);
 }
 
+static void dict_edge(void *object, size_t index, exv_edge *edge)
+{
+    exvi_table_edge(&((const exv_dict *)object)->table, index, edge);
+}
+
 static exv_str *dict_repr(void *object)
 {
     exv_dict *self = object;
@@ -288,4 +293,5 @@ const exv_type exv_dict_type = {
     .clear = dict_clear,
     .repr = dict_repr,
     .equal = dict_equal,
+    .edge = dict_edge,
 };

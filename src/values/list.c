@@ -269,6 +269,12 @@ static int list_visit(void *object, exv_visit_fn *visit, void *arg)
     return 0;
 }
 
+static void list_edge(void *object, size_t index, exv_edge *edge)
+{
+    (void)object;
+    *edge = (exv_edge){.kind = EXV_EDGE_INDEX, .index = index};
+}
+
 static void list_destroy(void *object)
 {
     exv_list *self = object;
@@ -333,6 +339,7 @@ const exv_type exv_list_type = {
     .visit = list_visit,
     .clear = list_clear,
     .destroy = list_destroy,
+    .edge = list_edge,
     .repr = list_repr,
     .equal = list_equal,
     .less = list_less,

@@ -101,6 +101,16 @@ static int names_visit(void *object, exv_visit_fn *visit, void *arg)
     return exvi_table_visit(&self->table, visit, arg);
 }
 
+/* The names are the program's: they are told. */
+static void names_edge(void *object, size_t index, exv_edge *edge)
+{
+    exvi_table_edge(&((const exv_names *)object)->table, index, edge);
+    if (edge->kind != EXV_EDGE_VALUE)
+        return;
+    edge->name = exv_str_data(edge->key);
+    edge->name_size = exv_str_size(edge->key);
+}
+
 static exv_str *names_repr(void *object)
 {
     exv_names *self = object;
@@ -121,4 +131,5 @@ const exv_type exv_names_type = {
     .visit = names_visit,
     .clear = names_clear,
     .repr = names_repr,
+    .edge = names_edge,
 };

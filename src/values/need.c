@@ -1,7 +1,5 @@
 /*
  * need: see need.h.
- *
- * Knows no type: that instances have names of their own was said by their file, class.c.
  */
 #include "need.h"
 
@@ -15,8 +13,7 @@ exvi_values *exvi_heap_values(exv_heap *heap)
 const char *exvi_type_name(const void *object)
 {
     const exv_type *type = exv_get_type(object);
-    const exvi_naming *naming = &exvi_heap_values(exv_get_heap(object))->naming;
-    const char *name = type == naming->type ? naming->name_of(object) : NULL;
+    const char *name = type->class_name ? type->class_name((void *)(uintptr_t)object) : NULL;
     return name ? name : type->name;
 }
 

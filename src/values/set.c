@@ -94,6 +94,11 @@ static int set_visit(void *object, exv_visit_fn *visit, void *arg)
     return exvi_table_visit(&self->table, visit, arg);
 }
 
+static void set_edge(void *object, size_t index, exv_edge *edge)
+{
+    exvi_table_edge(&((const exv_set *)object)->table, index, edge);
+}
+
 static exv_str *set_repr(void *object)
 {
     exv_set *self = object;
@@ -157,4 +162,5 @@ const exv_type exv_set_type = {
     .repr = set_repr,
     .equal = set_equal,
     .less = set_less,
+    .edge = set_edge,
 };

@@ -340,6 +340,14 @@ int exvi_table_visit(const exvi_table *table, exv_visit_fn *visit, void *arg)
     return 0;
 }
 
+void exvi_table_edge(const exvi_table *table, size_t index, exv_edge *edge)
+{
+    size_t width = 1u + (table->form & EXVI_WITH_VALUES), position = index / width;
+    edge->kind = index % width ? EXV_EDGE_VALUE : EXV_EDGE_KEY;
+    edge->index = position;
+    edge->key = exvi_table_at(table, position)->key;
+}
+
 /* What is shown may change the table meanwhile: each entry is held while its repr is made. */
 void exvi_table_add_repr(const exvi_table *table, exvi_text *text)
 {

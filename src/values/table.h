@@ -94,4 +94,7 @@ void exvi_table_add_repr(const exvi_table *table, exvi_text *text);
 
 int exvi_table_visit(const exvi_table *table, exv_visit_fn *visit, void *arg);
 
+/* How the reference is called that this visit reports as the `index`-th: a key, or a value by its key. */
+void exvi_table_edge(const exvi_table *table, size_t index, exv_edge *edge);
+
 #endif

@@ -77,6 +77,12 @@ static int tuple_visit(void *self, exv_visit_fn *visit, void *arg)
     return 0;
 }
 
+static void tuple_edge(void *self, size_t index, exv_edge *edge)
+{
+    (void)self;
+    *edge = (exv_edge){.kind = EXV_EDGE_INDEX, .index = index};
+}
+
 static exv_str *tuple_repr(void *self)
 {
     exv_heap *heap = exv_get_heap(self);
@@ -142,6 +148,7 @@ const exv_type exv_tuple_type = {
     .item_size = sizeof(void *),
     .visit = tuple_visit,
     .repr = tuple_repr,
+    .edge = tuple_edge,
     .equal = tuple_equal,
     .hash = tuple_hash,
     .less = tuple_less,
