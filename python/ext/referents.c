@@ -285,8 +285,8 @@ static size_t size_of_set(const PySetObject *set)
 static size_t plain_size(PyObject *object)
 {
     const PyTypeObject *type = Py_TYPE(object);
-    bool has_items = type->tp_itemsize > 0 && !PyGen_CheckExact(object) && !PyCoro_CheckExact(object) &&
-                     !PyAsyncGen_CheckExact(object); /* whose frames do not say how long they are */
+    bool has_items = type->tp_itemsize > 0 && !PyFrame_Check(object) && !PyGen_CheckExact(object) &&
+                     !PyCoro_CheckExact(object) && !PyAsyncGen_CheckExact(object); /* frames do not say their length */
     Py_ssize_t items = has_items ? ((PyVarObject *)object)->ob_size : 0;
     return (size_t)type->tp_basicsize + (size_t)(items < 0 ? -items : items) * (size_t)type->tp_itemsize;
 }
