@@ -4,12 +4,17 @@ import json
 import os
 import pty
 import stat
+import pathlib
+import re
+import runpy
 import subprocess
 
 import browser
 import made_heap
 import pytest
 from made_heap import DEAD, HIDDEN, INDEX, INTERNAL, LOCAL, SHOWN, ATTRIBUTE, WEAK
+
+SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 def service(sessions, rings):
@@ -379,3 +384,12 @@ def test_a_browser_shows_the_page(exuvia, tmp_path):
         assert chromium.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
         assert not chromium.problems
         assert chromium.requested == [f"file://{page}"]
+
+
+def test_the_types_called_blind_are_those_of_the_guide_and_of_the_script():
+    known = runpy.run_path(str(SOURCE / "python/exuvia/heap/hints.py"))["CALLED_BLIND"]
+    table = (SOURCE / "docs/insight.md").read_text().partition("what it keeps, and what ends it")[2].partition("\n\n")[0]
+    rows = [(name, (text, tried)) for name, text, tried in re.findall(r"^\| `(.*)` \| (.*?) \| ?(.*?) ?\|$", table, re.MULTILINE)]
+    assert {name: text for name, (text, _) in rows} == known
+    tried = runpy.run_path(str(SOURCE / "tests/python/blind_types.py"))["ROWS"]
+    assert {name for name, (_, versions) in rows if versions} == set(tried)
