@@ -239,7 +239,7 @@ static exv_status operate(const operation *op, void *a, void *b, void **result)
                           exvi_type_name(a), exvi_type_name(b));
     if (!is_float(a) && !is_float(b))
         return op->whole(heap, whole_of(a), whole_of(b), result);
-    double value;
+    double value = 0;
     exv_status status = op->real(heap, real_of(a), real_of(b), &value);
     return status == EXV_OK ? give_float(heap, value, result) : status;
 }
