@@ -14,9 +14,12 @@ from exuvia._install import (
     start_collection,
     uninstall,
 )
-from exuvia._questions import Answer, Dump, census, cycles, dump, summary, why
 from exuvia._stats import Collection, Pauses, Stats, Totals, stats
 from exuvia._timer import collect_every, collect_when_idle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from exuvia._questions import Answer, Dump, census, cycles, dump, summary, why
 
 __version__ = "0.2.0"
 
@@ -43,3 +46,20 @@ __all__ = [
     "uninstall",
     "why",
 ]
+
+# A program that only collects does not wait for what asks its heap.
+_LATER = {"Answer", "Dump", "census", "cycles", "dump", "summary", "why"}
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
+
+if not TYPE_CHECKING:  # a checker would take any name for one of ours
+    def __getattr__(name):
+        if name not in _LATER:
+            raise AttributeError(f"module 'exuvia' has no attribute {name!r}")
+        from exuvia import _questions
+
+        found = globals()[name] = getattr(_questions, name)
+        return found

@@ -6,7 +6,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, NoReturn, TypeVar, dataclass_transform
+
+    Class = TypeVar("Class", bound=type)
+else:
+    def dataclass_transform(**_):
+        return lambda function: function
 
 
 class _Standard:
@@ -45,14 +50,15 @@ def _replace(self: object, /, **changes: object) -> object:
     return type(self)(**{**vars(self), **changes})
 
 
-def dataclass(cls: type) -> type:
+@dataclass_transform(frozen_default=True)
+def dataclass(cls: Class) -> Class:
     """As dataclasses.dataclass(frozen=True), for fields without defaults and methods that are not written out."""
     names = (*getattr(cls, "__match_args__", ()), *cls.__annotations__)
     namespace: dict[str, Any] = {}
     exec(f"def __init__(self, {', '.join(names)}):\n"
          f"    self.__dict__.update({', '.join(f'{name}={name}' for name in names)})", namespace)
     init = namespace["__init__"]
-    init.__qualname__ = f"{cls.__qualname__}.__init__"
+    init.__module__, init.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
     methods = {
         "__init__": init, "__repr__": _representation, "__eq__": _equal, "__hash__": _hash,
         "__replace__": _replace, "__setattr__": _frozen, "__delattr__": _frozen, "__match_args__": names,

@@ -39,7 +39,9 @@ def _why_missing(error: ImportError) -> str | None:
 
 
 if TYPE_CHECKING:
-    from exuvia import _core as core
+    from exuvia import _core
+
+    core = _core
 else:
     try:
         from exuvia import _core as core

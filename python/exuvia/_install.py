@@ -5,7 +5,7 @@ import atexit
 import gc
 import os
 import time
-import weakref
+from _weakref import ref  # the module weakref brings four others
 
 from exuvia import _dump, _environment, _log
 from exuvia._host import core as _core
@@ -33,6 +33,7 @@ collect_in_place = gc.collect  # whatever a program puts in its place, to have c
 
 before_uninstall: list[Callable[[], None]] = []  # what stands on an installation and ends with it
 
+_standing = False  # from install() to uninstall(), whatever the program has done to gc.callbacks
 _registered = False
 _proven = False
 
@@ -59,7 +60,7 @@ def prove() -> None:
     died: list[object] = []
     trial = _Trial()
     trial.self = trial  # type: ignore[attr-defined]
-    reference = weakref.ref(trial, died.append)
+    reference = ref(trial, died.append)
     was_enabled = gc.isenabled()
     gc.disable()  # so that no other collection finds it first
     try:
@@ -92,7 +93,7 @@ def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool =
     `answers`: `exuvia dump PID` and the other commands that ask a process by its number are answered, which takes a
     thread that sleeps until then, and a descriptor.
     """
-    global _proven
+    global _proven, _standing
     if mode not in MODES:
         raise ValueError(f"mode is one of {', '.join(MODES)}, not {mode!r}")
     if not 0 < pause_budget_ms <= LARGEST_BUDGET_MS:
@@ -112,7 +113,7 @@ def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool =
         _core.uninstall()
         _log.end()
         raise
-    _proven = True
+    _proven = _standing = True
     _register()
     _core.announce(callbacks)
     _core.mailbox_open(_dump.answer if answers else None)
@@ -130,6 +131,8 @@ def _register() -> None:
 
 def uninstall() -> None:
     """Stock collection again; what is in flight is forgotten."""
+    global _standing
+    _standing = False
     for stop in before_uninstall:
         stop()
     _core.uninstall()
@@ -141,8 +144,9 @@ def is_installed() -> bool:
 
 
 def is_active() -> bool:
-    """Whether there is something to do: not under EXUVIA_DISABLE=1, where nothing is wrong either."""
-    if not is_installed() and not _environment.is_disabled():
+    """Whether there is something to do: not under EXUVIA_DISABLE=1, nor where the program has taken our callback out of
+    gc.callbacks; there nothing is wrong either."""
+    if not is_installed() and not _standing and not _environment.is_disabled():
         raise RuntimeError("exuvia is not installed")
     return is_installed()
 

@@ -8,15 +8,11 @@ from __future__ import annotations
 import os
 
 from exuvia import _dump, _install
+from exuvia._frozen import dataclass as frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import dataclasses
     from typing import Any, Callable, Union
-
-    frozen = dataclasses.dataclass(frozen=True)
-else:
-    from exuvia._frozen import dataclass as frozen
 
 LINES = 20
 

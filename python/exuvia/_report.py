@@ -8,7 +8,7 @@ A file of statistics is there whole or not at all: it is written under another n
 """
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import atexit
 import os
 import stat

@@ -2,16 +2,11 @@
 from __future__ import annotations
 
 from exuvia._host import core as _core
-from exuvia._frozen import as_dict
+from exuvia._frozen import as_dict, dataclass as frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import dataclasses
     from typing import Any
-
-    frozen = dataclasses.dataclass(frozen=True)
-else:
-    from exuvia._frozen import dataclass as frozen
 
 
 @frozen

@@ -34,6 +34,10 @@ gc.enable()
 keep = [[i] for i in range(500_000)]
 gc.collect()
 assert dead(references) == 20_000
+if 'clear' in {then!r}:
+    late = make_cycles(100)
+    assert not exuvia.start_collection() and exuvia.finish_collection() == 0
+    assert exuvia.collect() >= 100 and dead(late) == 100, 'what was asked for is what happened: in place'
 """)
 
 

@@ -193,3 +193,31 @@ def test_where_nothing_can_be_written(made):
     finally:
         os.chmod(made.site, 0o755)
     assert done.returncode == 1 and "Permission denied" in done.stderr
+
+
+def test_what_a_start_loads(enabled):
+    """Each module more is time in every process."""
+    code = "import sys; print(*sorted(sys.modules))"
+    plain = set(enabled.output("-c", code).split())
+    on = set(enabled.output("-c", code, variables={"EXUVIA": "1"}).split())
+    assert {name for name in on - plain if "exuvia" not in name} <= {
+        "__future__", "_interpreters", "_weakref", "_xxsubinterpreters", "atexit", "gc", "resource"}, on - plain
+    assert not {"exuvia._questions", "exuvia.heap", "exuvia.commands"} & on
+
+
+def test_what_is_loaded_later_is_there_from_the_start(enabled):
+    assert enabled.output("-c", """
+import exuvia, pydoc, sys
+assert set(exuvia.__all__) <= set(dir(exuvia))
+assert 'exuvia._questions' not in sys.modules
+assert exuvia.why is exuvia.why and exuvia.Dump.__name__ == 'Dump'
+try:
+    exuvia.nothing
+except AttributeError as error:
+    assert 'nothing' in str(error)
+text = pydoc.plain(pydoc.render_doc(exuvia))
+assert all(name in text for name in exuvia.__all__)
+space = {}
+exec('from exuvia import *', space)
+print(set(exuvia.__all__) <= set(space))
+""") == "True\n"
