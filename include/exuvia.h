@@ -570,8 +570,33 @@ EXV_API exv_heap *exv_heap_new(const exv_config *config);
 
 /** Collect (if the policy says on_exit), then finalize and destroy what is left and give
  *  all memory back. Returns how many mortal objects were left: still referenced from outside, or
- *  by what is; 0 in a program without leaks. NULL is ignored. */
+ *  by what is; 0 in a program without leaks; exv_heap_set_leak_report() tells which. NULL is ignored. */
 EXV_API size_t exv_heap_free(exv_heap *heap);
+
+/** One of the objects that are left at exv_heap_free(), after its last collection and before anything of them is given
+ *  up: `object` may be looked at and shown, with exv_repr() for instance. count == inside + outside, but for immortal
+ *  ones, which are not told. What comes from outside is held by the program, or by an object whose type does not report
+ *  it: if a payload has the address of the object, or a block of exv_alloc() that it leads to, and the visit function
+ *  reports it less often, that object is the `suspect`. It may be innocent: a pointer that is not owned looks the
+ *  same. */
+typedef struct exv_leak {
+    void *object;
+    const char *type_name;   /**< its class, where the type tells it */
+    uint32_t count;          /**< its references */
+    uint32_t inside;         /**< of these, those that visit functions and exv_references report */
+    uint32_t outside;        /**< the others */
+    void *suspect;           /**< or NULL */
+    size_t offset;           /**< where in its payload; SIZE_MAX: in a block that it leads to */
+} exv_leak;
+typedef void exv_leak_fn(exv_heap *heap, const exv_leak *leak, void *arg);
+
+/** Let exv_heap_free() tell of each object that is left, in the order of addresses; NULL: it does not (the default). It
+ *  takes about as long as two full collections, looks at every word of the heap's objects, and is left out where there
+ *  is no memory for it: 17 bytes for each object. */
+EXV_API void exv_heap_set_leak_report(exv_heap *heap, exv_leak_fn *report, void *arg);
+
+/** A report of one line on standard error; `arg` is not used. */
+EXV_API void exv_leak_print(exv_heap *heap, const exv_leak *leak, void *arg);
 
 /** From now on the heap is this thread's alone, until it releases it: then another may claim it. That is how a heap
  *  with all that is in it is handed over, without a copy; the program passes the pointer on with a lock, a queue or a

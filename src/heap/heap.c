@@ -4,6 +4,7 @@
  * exv_heap_new() puts the parts of exv_heap.h together, exv_heap_free() takes them apart in the reverse order.
  */
 #include "gc.h"
+#include "leaks.h"
 #include "object.h"
 #include "platform.h"
 #include "value.h"
@@ -110,6 +111,7 @@ static size_t end_survivors(exv_heap *heap)
     size_t count, room;
     (void)exvi_object_end_later(heap, UINT64_MAX); /* before all, that it is not counted */
     void **objects = hold_all(heap, &count, &room);
+    exvi_leaks_report(heap, objects, count);
     for (size_t i = 0; i < count; i++)
         exvi_object_finalize(objects[i]);
     exvi_weakrefs_die_together(heap, objects, count);

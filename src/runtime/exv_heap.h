@@ -13,6 +13,7 @@
  *     garbage          gc.c           what collections could not free
  *     telemetry        telemetry.c    what collections cost; listener: gc.c
  *     dump             dump.c         the heap file that is being written
+ *     leak_report      leaks.c        told of what is left at the end
  *     program          heap.c         what exv_heap_get_user() gives
  *     error, error_status, errors  error.c  the last failure, how many there were
  *     error_value, error_carries   raise.c  and what it carries
@@ -58,6 +59,8 @@ struct exv_heap {
     void *listener_arg;
     void *listener_owned;      /* NULL, or the same object as `listener_arg`, which the heap has a reference to */
     exvi_dump dump;
+    exv_leak_fn *leak_report;
+    void *leak_report_arg;
     void *program;             /* exv_heap_set_user() */
     char error[EXVI_ERROR_SIZE];
     exv_status error_status;
