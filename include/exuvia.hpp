@@ -185,7 +185,7 @@ template <class T> void destroy(void *self) noexcept { std::destroy_at(static_ca
 template <class T> inline constexpr auto fields = T::references();
 template <class T>
 inline constexpr exv_references references = {
-    fields<T>.data(), static_cast<uint32_t>(fields<T>.size()), 0, nullptr, nullptr, 0};
+    fields<T>.data(), static_cast<uint32_t>(fields<T>.size()), 0, nullptr, nullptr, 0, nullptr};
 
 template <class T> constexpr exv_type make_type() noexcept
 {
