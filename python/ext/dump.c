@@ -6,6 +6,7 @@
 
 #include "frames.h"
 #include "names.h"
+#include "pages.h"
 #include "plain_text.h"
 #include "referents.h"
 
@@ -473,6 +474,26 @@ static void write_types(dumper *d)
     exvi_writer_section_ends(&d->writer);
 }
 
+static void write_info(dumper *d)
+{
+    const char ends[] = "}}";
+    uint64_t resident, used;
+    size_t size = (size_t)d->asked->info_size - (sizeof ends - 1);
+    exvi_text more;
+    more.size = 0;
+    if (exvi_pages_use(&resident, &used)) {
+        exvi_text_c(&more, ", \"arenas\": ");
+        exvi_text_number(&more, resident);
+        exvi_text_c(&more, ", \"arenas_used\": ");
+        exvi_text_number(&more, used);
+    }
+    exvi_text_c(&more, ends);
+    exvi_writer_section(&d->writer, EXVI_INFO);
+    exvi_writer_add(&d->writer, d->asked->info, size);
+    exvi_writer_add(&d->writer, more.text, more.size);
+    exvi_writer_section_ends(&d->writer);
+}
+
 static bool write_rest(dumper *d)
 {
     write_big_sizes(d);
@@ -482,7 +503,7 @@ static bool write_rest(dumper *d)
     write_section(d, EXVI_VALUES, &d->value);
     write_section(d, EXVI_STROFF, &d->strings.row);
     write_section(d, EXVI_STRBYTE, &d->strings.text);
-    exvi_writer_whole(&d->writer, EXVI_INFO, d->asked->info, (size_t)d->asked->info_size);
+    write_info(d);
     return !d->failed && !d->strings.failed && exvi_writer_end(&d->writer);
 }
 

@@ -15,6 +15,7 @@
 #include "frames.h"
 #include "free_log.h"
 #include "lander.h"
+#include "libc_heap.h"
 #include "log.h"
 #include "mailbox.h"
 #include "numbers.h"
@@ -305,6 +306,20 @@ static PyObject *core_log_close(PyObject *self, PyObject *unused)
     return Py_BuildValue("(KKi)", (unsigned long long)end.written, (unsigned long long)end.missing, end.why);
 }
 
+static PyObject *core_malloc_free(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    bool known;
+    size_t bytes;
+    Py_BEGIN_ALLOW_THREADS
+    known = exvi_libc_heap_free(&bytes);
+    Py_END_ALLOW_THREADS
+    if (!known)
+        Py_RETURN_NONE;
+    return PyLong_FromSize_t(bytes);
+}
+
 static PyObject *core_huge_arenas(PyObject *self, PyObject *unused)
 {
     (void)self;
@@ -339,6 +354,7 @@ static PyMethodDef methods[] = {
     {"ask_process", exvi_asker_ask, METH_VARARGS, NULL},
     {"dump", core_dump, METH_VARARGS, NULL},
     {"heap_ask", exvi_analysis_ask, METH_VARARGS, NULL},
+    {"malloc_free", core_malloc_free, METH_NOARGS, NULL},
     {"huge_arenas", core_huge_arenas, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

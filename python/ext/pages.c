@@ -354,3 +354,39 @@ bool exvi_pages_add_members(exvi_kinds *kinds, exvi_walk *walk, const exvi_graph
         exvi_unmap(p.frozen, p.frozen_room * sizeof *p.frozen);
     return whole;
 }
+
+/* -------------------------------------------------------------------- in numbers */
+
+typedef struct use {
+    uint64_t resident, used;
+    bool unknown;
+} use;
+
+static void count_region(void *arg, uintptr_t start, uint32_t used_slots)
+{
+    use *u = arg;
+    enum { REGION = EXVI_SLOTS * (int)EXVI_SLOT_SIZE, SMALLEST_PAGE = 1 << 12 };
+    unsigned char present[REGION / SMALLEST_PAGE];
+    size_t page = exvi_page_size();
+    if (u->unknown || !exvi_pages_present((void *)start, REGION / page, present)) {
+        u->unknown = true;
+        return;
+    }
+    for (size_t i = 0; i < REGION / page; i++)
+        u->resident += (present[i] & 1) != 0 ? page : 0;
+    for (uintptr_t at = start; at < start + REGION; at += POOL_SIZE) {
+        const pool_header *pool = (const pool_header *)at;
+        bool in_use = used_slots >> ((at - start) / EXVI_SLOT_SIZE) & 1;
+        if (in_use && (present[(at - start) / page] & 1) != 0 && is_pool(pool))
+            u->used += pool->used * (pool->size_class + UINT64_C(1)) * 16;
+    }
+}
+
+bool exvi_pages_use(uint64_t *resident, uint64_t *used)
+{
+    use u = {0};
+    exvi_slots_each_region(count_region, &u);
+    *resident = u.resident;
+    *used = u.used;
+    return !u.unknown && u.resident > 0;
+}

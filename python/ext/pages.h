@@ -27,4 +27,8 @@
  * members are void. For a snapshot child. *outside: of them, those that were found along the lists. */
 bool exvi_pages_add_members(exvi_kinds *kinds, exvi_walk *walk, const exvi_graph *graph, size_t *outside);
 
+/* Bytes of our arenas that are resident, and of them those in blocks that are in use. For a snapshot child, before it
+ * gives pages back. False: there are none, or the system does not say. */
+bool exvi_pages_use(uint64_t *resident, uint64_t *used);
+
 #endif

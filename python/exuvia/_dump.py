@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-def _memory() -> dict[str, int]:
+_STATUS = {"VmRSS:": "resident", "VmPTE:": "page_tables", "RssFile:": "files", "RssShmem:": "shared"}
+
+
+def _memory() -> dict[str, Union[int, None]]:
     """As far as the system tells; bytes."""
-    found = {}
+    found: dict[str, Union[int, None]] = {"malloc_free": _core.malloc_free()}
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as file:
             for line in file:
-                key = {"VmRSS:": "resident", "VmPTE:": "page_tables"}.get(line.partition("\t")[0])
+                key = _STATUS.get(line.partition("\t")[0])
                 if key:
                     found[key] = int(line.split()[1]) * 1024
     except OSError:
@@ -38,8 +41,8 @@ def _info() -> bytes:
 
     return json.dumps({
         "format": 1, "pid": os.getpid(), "interpreter": f"CPython {platform.python_version()}",
-        "command": f"{sys.executable} {sys.argv[0] if sys.argv else ''}", "time": time.time(), "memory": _memory(),
-        "complete": True,
+        "command": f"{sys.executable} {sys.argv[0] if sys.argv else ''}", "time": time.time(), "complete": True,
+        "memory": _memory(),  # the last one: the child adds to it
     }).encode()
 
 

@@ -179,6 +179,16 @@ static int advise(void *start, size_t size, int advice)
 #endif
 }
 
+bool exvi_pages_present(void *start, size_t pages, unsigned char *present)
+{
+#if EXVI_LINUX
+    return EXVI_RAW(SYS_mincore, start, pages * exvi_page_size(), present) == 0;
+#else
+    (void)start, (void)pages, (void)present;
+    return false;
+#endif
+}
+
 bool exvi_purge(void *start, size_t size)
 {
     return !exvi_fault_hit(EXVI_FAULT_ADVISE) && advise(start, size, MADV_DONTNEED) == 0;

@@ -50,6 +50,7 @@ exvi_collapse_end exvi_collapse(void *start, size_t size);
 
 bool exvi_protect(void *start, size_t size, bool writable);
 size_t exvi_page_size(void);
+bool exvi_pages_present(void *start, size_t pages, unsigned char *present); /* the low bit of each: it is resident */
 bool exvi_is_readable(const void *address);          /* the 8 bytes there; any address may be asked for */
 
 /* A thread that runs a function and ends. It takes no signals. wait() returns when it has ended; in a process forked

@@ -1,4 +1,7 @@
 """exuvia.dump(): the file says of the process's objects what Python says of them, and nothing that it should not."""
+import json
+import os
+
 READ = r"""
 import struct, zlib
 
@@ -341,6 +344,49 @@ exuvia.uninstall()
 exuvia.dump(path)
 assert children() == []
 """)
+
+
+def test_memory_told_apart(python, tmp_path):
+    """Of a program whose arenas and malloc have holes; against what pymalloc, libc and the system say of themselves."""
+    path = tmp_path / "it.exv"
+    out = python.program(f"""
+import ctypes, json, re
+before = [bytearray(10_000) for i in range(2_000)]
+keep = [[i] for i in range(300_000)]
+del keep[::2], keep[::2], keep[::2], before[::2]
+gc.collect(); exuvia.collect()
+class Info(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in 'abcdefghij']
+mallinfo2 = getattr(ctypes.CDLL(None), 'mallinfo2', None)
+if mallinfo2: mallinfo2.restype = Info
+exuvia.dump({str(path)!r})
+free = mallinfo2().i if mallinfo2 else None
+with open('/proc/self/smaps_rollup') as file:
+    resident = int(re.search(r'Rss: +(\\d+)', file.read())[1]) * 1024
+sys.stderr.flush()
+with open({str(path)!r} + '.stats', 'w+') as file:
+    before = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    sys._debugmallocstats()
+    os.dup2(before, 2)
+    file.seek(0)
+    used = int(re.search(r'bytes in allocated blocks += +([0-9,]+)', file.read())[1].replace(',', ''))
+print(json.dumps([free, resident, used, exuvia.stats().arena_bytes]))
+""")
+    free, resident, used, arenas = json.loads(out)
+    done = python.command("-m", "exuvia", "summary", str(path), "--json")
+    answer = json.loads(done.stdout)
+    told = answer["info"]["memory"]
+    assert 0.8 * arenas < told["arenas"] < 1.1 * arenas + (2 << 20), (told, arenas)
+    assert used - 3_000_000 < told["arenas_used"] < used + 500_000, (told, used)  # some are older than the installation
+    assert abs(told["resident"] - resident) < 8 << 20, (told, resident)
+    if free is not None and "EXUVIA_PRELOAD" not in os.environ:
+        assert abs(told["malloc_free"] - free) < 1 << 20, (told, free)
+    text = python.command("-m", "exuvia", "summary", str(path)).stdout
+    assert "are free in Python's arenas: holes between what lives" in text, text
+    parts = [line.strip().split("  ")[0] for line in text.partition("\nmemory\n")[2].partition("\n\n")[0].splitlines()]
+    assert parts == ["resident", "live objects", "dead cycles", "free in Python's arenas", "free in malloc",
+                     "code and other files, shared memory", "other: memory of C, stacks", "page tables, beside that"], text
 
 
 def test_asked_by_the_commands(python, tmp_path):

@@ -61,10 +61,15 @@ def memory(answer: Answer) -> list[tuple[str, int | None]]:
         ("live objects", answer["bytes"] - answer["dead_bytes"]),
         ("dead cycles", answer["dead_bytes"]),
         ("free in Python's arenas", _difference(told, "arenas", "arenas_used")),
-        ("free in malloc", told.get("malloc_free")),
+        ("code and other files, shared memory", told["files"] + told.get("shared", 0) if "files" in told else None),
     ]
+    left = max(0, told.get("resident", 0) - sum(of or 0 for _, of in parts))
+    free = told.get("malloc_free")
+    if "resident" in told and free is not None:
+        free = min(free, left)  # some of it may be no pages: never touched, or given back
+    parts.insert(3, ("free in malloc", free))
     if "resident" in told:
-        parts.append(("other: code, stacks, memory of C", max(0, told["resident"] - sum(of or 0 for _, of in parts))))
+        parts.append(("other: memory of C, stacks", left - (free or 0)))
         parts.insert(0, ("resident", told["resident"]))
     parts.append(("page tables, beside that", told.get("page_tables")))
     return parts
