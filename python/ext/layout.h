@@ -65,6 +65,18 @@ static inline size_t exvi_layout_before(const PyTypeObject *type)
 #endif
 }
 
+/* Borrowed. From 3.12 on what builtin types have of their own is kept by the interpreter. */
+static inline PyObject *exvi_layout_type_dict(PyTypeObject *type)
+{
+#if PY_VERSION_HEX < 0x030c0000
+    return type->tp_dict;
+#else
+    PyObject *dict = PyType_GetDict(type);
+    Py_XDECREF(dict);
+    return dict;
+#endif
+}
+
 /* Where the values of an instance's attributes lie, if it has no dictionary of its own for them, which else is
  * *dict. */
 static inline PyObject *const *exvi_layout_values(PyObject *object, PyObject **dict)

@@ -87,9 +87,9 @@ static void of_code(const PyCodeObject *code, exvi_referent_fn *each, void *arg)
     tell(each, arg, code->co_linetable, "co_linetable");
 }
 
-static void of_static_type(const PyTypeObject *type, exvi_referent_fn *each, void *arg)
+static void of_static_type(PyTypeObject *type, exvi_referent_fn *each, void *arg)
 {
-    tell(each, arg, type->tp_dict, "__dict__");
+    tell(each, arg, exvi_layout_type_dict(type), "__dict__");
     tell(each, arg, type->tp_mro, "__mro__");
     tell(each, arg, type->tp_bases, "__bases__");
     tell(each, arg, (PyObject *)type->tp_base, "__base__");
@@ -282,11 +282,31 @@ static size_t size_of_set(const PySetObject *set)
     return (size_t)Py_TYPE(set)->tp_basicsize + table * sizeof(setentry);
 }
 
+static bool has_frame(const PyTypeObject *type)
+{
+    return type == &PyGen_Type || type == &PyCoro_Type || type == &PyAsyncGen_Type;
+}
+
+/* Its frame does not say how long it is; the code does. */
+static size_t size_of_generator(PyObject *generator)
+{
+    const exvi_frame *frame = exvi_frame_of(generator);
+    const PyCodeObject *code = frame ? exvi_frame_code(frame) : NULL;
+    size_t slots = code ? (size_t)code->co_nlocalsplus + (size_t)code->co_stacksize : 0;
+    return (size_t)Py_TYPE(generator)->tp_basicsize + slots * sizeof(PyObject *);
+}
+
+static size_t size_of_code(PyObject *code)
+{
+    const size_t words = sizeof(void *);
+    size_t size = (size_t)Py_TYPE(code)->tp_basicsize + (size_t)Py_SIZE(code) * (size_t)Py_TYPE(code)->tp_itemsize;
+    return (size + words - 1) / words * words;
+}
+
 static size_t plain_size(PyObject *object)
 {
     const PyTypeObject *type = Py_TYPE(object);
-    bool has_items = type->tp_itemsize > 0 && !PyFrame_Check(object) && !PyGen_CheckExact(object) &&
-                     !PyCoro_CheckExact(object) && !PyAsyncGen_CheckExact(object); /* frames do not say their length */
+    bool has_items = type->tp_itemsize > 0 && !PyFrame_Check(object); /* which does not say its length */
     Py_ssize_t items = has_items ? ((PyVarObject *)object)->ob_size : 0;
     return (size_t)type->tp_basicsize + (size_t)(items < 0 ? -items : items) * (size_t)type->tp_itemsize;
 }
@@ -307,6 +327,10 @@ static size_t size_alone(PyObject *object)
         return size_of_type((PyTypeObject *)object);
     if (PyByteArray_Check(object))
         return plain_size(object) + (size_t)((PyByteArrayObject *)object)->ob_alloc;
+    if (PyCode_Check(object))
+        return size_of_code(object);
+    if (has_frame(Py_TYPE(object)))
+        return size_of_generator(object);
     return plain_size(object);
 }
 
@@ -316,41 +340,50 @@ size_t exvi_object_size(PyObject *object)
     return size_alone(object) + before;
 }
 
-/* Types with a size of which nothing else is known than what is above. */
-static bool is_one_of_ours(const PyTypeObject *type)
+/* Those that the ways above are for. */
+static bool is_measured(const PyTypeObject *type)
 {
-    const PyTypeObject *const ours[] = {
-        &PyBaseObject_Type, &PyLong_Type, &PyBool_Type, &PyUnicode_Type, &PyDict_Type, &PyList_Type, &PySet_Type,
-        &PyFrozenSet_Type, &PyType_Type, &PyTuple_Type, &PyFloat_Type, &PyComplex_Type,
-        &PyBytes_Type, &PyFunction_Type, &PyCFunction_Type, &PyCell_Type, &PyMethod_Type, &PyModule_Type,
-        &PyProperty_Type, &PySlice_Type, &_PyWeakref_RefType,
+    const PyTypeObject *const measured[] = {
+        &PyLong_Type, &PyUnicode_Type, &PyDict_Type, &PyList_Type, &PySet_Type, &PyFrozenSet_Type, &PyType_Type,
+        &PyTuple_Type, &PyBytes_Type, &PyCode_Type, &PyGen_Type, &PyCoro_Type, &PyAsyncGen_Type,
     };
-    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-        if (type == ours[i])
+    for (size_t i = 0; i < sizeof measured / sizeof measured[0]; i++)
+        if (type == measured[i])
             return true;
     return false;
 }
 
-static bool has_own_size(const PyTypeObject *type)
+static bool has_own_size(PyTypeObject *type)
 {
-    PyObject *key, *value;
+    PyObject *key, *value, *dict = exvi_layout_type_dict(type);
     Py_ssize_t at = 0;
-    if (!type->tp_dict || !PyDict_Check(type->tp_dict))
+    if (!dict || !PyDict_Check(dict))
         return true; /* it may */
-    while (PyDict_Next(type->tp_dict, &at, &key, &value))
+    while (PyDict_Next(dict, &at, &key, &value))
         if (PyUnicode_Check(key) && PyUnicode_IS_COMPACT_ASCII(key) && PyUnicode_GET_LENGTH(key) == 10 &&
             exvi_is_text(PyUnicode_DATA(key), "__sizeof__"))
             return true;
     return false;
 }
 
-/* It is one of those, or made from one by classes that do not say otherwise. */
-bool exvi_size_is_known(const PyTypeObject *type)
+static bool is_builtin(const PyTypeObject *type)
 {
-    while (type && !is_one_of_ours(type)) {
-        if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0 || has_own_size(type))
+    bool dotted = false;
+    for (const char *at = type->tp_name; *at; at++)
+        dotted = dotted || *at == '.';
+    return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0 && !dotted;
+}
+
+/* It is one of those, or builtin or a class and does not say otherwise, nor do its bases. A type of an extension module
+ * may hold more than anybody can see. */
+bool exvi_size_is_known(PyTypeObject *type)
+{
+    for (; type && !is_measured(type); type = type->tp_base) {
+        if (type == &PyBaseObject_Type)
+            return true;
+        bool plain = is_builtin(type) || (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+        if (!plain || has_own_size(type))
             return false;
-        type = type->tp_base;
     }
     return type != NULL;
 }

@@ -81,6 +81,66 @@ assert file.flags[file.of(keep[-5])] & 32, 'a type with a __sizeof__ of its own:
 """.replace("keep[-5]", "next(thing for thing in keep if type(thing) is Own)"))
 
 
+def test_sizes_agree_with_python(python, tmp_path):
+    """Of all that much of the standard library brings along, where the size is not marked as an estimate."""
+    dumped(python, tmp_path, """
+import argparse, array, asyncio, builtins, collections, concurrent.futures, csv, ctypes, datetime, decimal, email.message
+import fractions, functools, http.client, inspect, io, ipaddress, itertools, json, logging, mmap, pathlib, pickle, queue
+import random, re, shelve, socket, sqlite3, statistics, string, subprocess, tempfile, threading, tokenize, types, typing
+import unittest, uuid, warnings, xml.etree.ElementTree, zipfile
+class Int(int): pass
+class Str(str): pass
+class Dict(dict): pass
+class Tuple(tuple): pass
+class Set(set): pass
+class Slots: __slots__ = 'a', 'b', '__weakref__'
+def generate(a, b): c = a; yield b
+async def work(): pass
+async def generate_later(): yield 1
+generator, coroutine = generate(1, 2), work(); next(generator)
+hold = [Int(10**50), Str('abc'), Str('\u20ac'), Dict(a=1), Tuple((1, 2)), Set([1]), Slots(), generator, coroutine, generate_later(),
+        generate.__code__, memoryview(b'abc'), range(3), iter([]), zip(), map(len, []), slice(1), {}.keys(), super(Int, Int(1)),
+        property(), OSError(1, 'x'), bytearray(b'abc' * 50), sys._getframe(), types.SimpleNamespace(a=1), list[int], 10**100]
+for thing in gc.get_objects():
+    hold.append(thing)
+    hold.extend(gc.get_referents(thing))
+def sizes():
+    found = {}
+    for thing in hold:
+        try:
+            found[id(thing)] = sys.getsizeof(thing)
+        except (TypeError, ValueError):   # a class that is asked in place of its instance
+            pass
+    return found
+before = sizes()
+exuvia.dump(path)
+after, file = sizes(), File(path)
+def differs(thing, ours, theirs):
+    if sys.version_info >= (3, 13):
+        return True
+    if type(thing) is type and not thing.__flags__ & 1 << 9:
+        return ours != theirs - 16        # a static type has no header, and getsizeof() adds one
+    return not (type(thing) is not str and isinstance(thing, str) and ours > theirs)  # of classes made from it, too
+wrong, estimates, known = [], set(), 0
+mine = {id(thing) for thing in (hold, before, sys.modules['__main__'].__dict__)}
+for thing in {id(thing): thing for thing in hold}.values():
+    size, number = before.get(id(thing)), file.number.get(id(thing))
+    if size is None or number is None or after.get(id(thing)) != size or id(thing) in mine:
+        continue
+    if file.flags[number] & 32:
+        estimates.add(type(thing))
+    elif file.size[number] != size and differs(thing, file.size[number], size):
+        wrong.append((type(thing), file.size[number], size))
+    known += not file.flags[number] & 32
+assert not wrong, (len(wrong), wrong[:10])
+assert known > 20_000, known
+own = {kind for name, kind in vars(builtins).items() if isinstance(kind, type) and name not in ('bytearray', 'frozendict')}
+own |= {Int, Str, Dict, Tuple, Set, Slots, *map(type, (generator, coroutine, generate_later(), generate, generate.__code__))}
+assert not estimates & own, estimates & own
+coroutine.close()
+""")
+
+
 def test_references_and_their_names(python, tmp_path):
     dumped(python, tmp_path, """
 class Slots:
