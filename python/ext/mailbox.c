@@ -28,6 +28,7 @@ static struct {
     ino_t inode;                /* and the number may be another file's then */
     _Atomic uint32_t number;    /* of the thread: odd; even: none */
     _Atomic uint32_t threads;
+    int32_t owner;              /* the process whose page and thread these are */
 } mailbox;
 
 static bool is_mine(uint32_t number)
@@ -211,6 +212,7 @@ static void begin(void)
     if (!mailbox.page && !make_page())
         return;
     uint32_t number = atomic_load(&mailbox.number) + 1;
+    mailbox.owner = exvi_own_pid();
     atomic_store(&mailbox.number, number);
     atomic_fetch_add(&mailbox.threads, 1);
     if (exvi_thread_start(run, (void *)(uintptr_t)number))
@@ -220,8 +222,19 @@ static void begin(void)
     drop_page(); /* nobody is there to answer */
 }
 
+/* A process that C code has forked, without telling Python, has no thread, and the page is its parent's. */
+static void disown(void)
+{
+    if (mailbox.owner == exvi_own_pid())
+        return;
+    atomic_store(&mailbox.threads, 0);
+    atomic_fetch_and(&mailbox.number, ~UINT32_C(1));
+    drop_page();
+}
+
 static void tell_to_end(void)
 {
+    disown();
     if (atomic_load(&mailbox.number) % 2 == 0)
         return;
     atomic_fetch_add(&mailbox.number, 1);
@@ -255,9 +268,7 @@ void exvi_mailbox_open(const exvi_layout *layout, PyObject *function)
 
 void exvi_mailbox_forked(void)
 {
-    atomic_store(&mailbox.threads, 0);
-    atomic_fetch_and(&mailbox.number, ~UINT32_C(1));
-    drop_page(); /* it is the parent's */
+    disown();
     exvi_mailbox_resume();
 }
 
