@@ -7,6 +7,7 @@ import os
 import time
 from _weakref import ref  # the module weakref brings four others
 
+import _exuvia_variables
 from exuvia import _dump, _environment, _log
 from exuvia._host import core as _core
 from exuvia._options import LARGEST_BUDGET_MS
@@ -119,6 +120,20 @@ def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool =
     _core.mailbox_open(_dump.answer if answers else None)
     if huge_pages and not os.environ.get("PYTHONMALLOC"):
         _core.huge_arenas()
+
+
+def answer_alone() -> str:
+    """Open the mailbox without an installation, in a process that did not begin with us. What is wrong, or nothing."""
+    if is_installed():
+        return "it is installed, with answers=False"
+    if _exuvia_variables.value("EXUVIA_DISABLE") == "1":  # said to nobody else
+        return "EXUVIA_DISABLE=1"
+    for name, ok, text in checks():
+        if not ok:
+            return f"{name}: {text}"
+    _register()
+    _core.mailbox_open(_dump.answer)
+    return ""
 
 
 def _register() -> None:

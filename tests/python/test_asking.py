@@ -9,7 +9,8 @@ import time
 import pytest
 from conftest import PREAMBLE
 
-ASK = "import sys\nfrom exuvia import cli\nfrom exuvia.heap import process\nprocess.PATIENCE = 0.3\ncli.main(sys.argv[1:])\n"
+ASK = ("import sys\nfrom exuvia import cli\nfrom exuvia.heap import process\nprocess.PATIENCE = 0.3\n"
+       "process.remote.IS_THERE = False  # that is test_remote.py's\ncli.main(sys.argv[1:])\n")
 WAITS = "print('ready', flush=True)\nimport select\nselect.select([], [], [], 100)\n"
 FORGED = r"""
 import ctypes, fcntl, mmap, struct
@@ -127,6 +128,12 @@ import ctypes
 natively = ctypes.CDLL(None).fork()
 if natively == 0:
     time.sleep(100)
+without = ctypes.CDLL(None).fork()
+if without == 0:
+    pid = os.fork()   # neither waits for a thread that is the parent's
+    exuvia.uninstall()
+    os._exit(0 if pid == 0 else os.waitpid(pid, 0)[1])
+assert os.waitpid(without, 0)[1] == 0
 print('ready', flush=True)
 print(*children, natively, flush=True)
 forks = 0

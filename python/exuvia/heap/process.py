@@ -5,10 +5,12 @@ import os
 from typing import NamedTuple
 
 from exuvia._host import core as _core
+from exuvia.heap import remote
 
 PATIENCE = 2.0  # seconds until a process begins to answer
 MAILBOX = "/memfd:exuvia-mailbox (deleted)"
-START = "start it with `exuvia run`, or with EXUVIA=1 after `exuvia enable`, or let it call exuvia.install()"
+START = ("start it with `exuvia run`, or with EXUVIA=1 after `exuvia enable`, or let it call exuvia.install(); from "
+         "CPython 3.14 on, a command of the same version asks any process")
 REFUSALS = {
     1: "somebody else is asking it",
     2: "it does not begin to answer: a thread of it is in C and keeps the GIL; try again",
@@ -68,8 +70,12 @@ def _why_silent(pid: int) -> str:
     return "it is stopped, by a signal or a debugger: it answers when it goes on" if state in "Tt" else REFUSALS[2]
 
 
+def _has_closed(pid: int) -> bool:
+    return not _descriptors(f"/proc/{pid}/fd") and MAILBOX in _read(f"/proc/{pid}/maps")
+
+
 def _why_none(pid: int) -> str:
-    if not _descriptors(f"/proc/{pid}/fd") and MAILBOX in _read(f"/proc/{pid}/maps"):
+    if _has_closed(pid):
         return ("it has closed the descriptor by which it is asked, as daemons do with all that they have not opened: "
                 "let it call exuvia.install() after that, or exuvia.dump()")
     return f"it runs without Exuvia, or not so that it can be asked: {START}"
@@ -89,10 +95,15 @@ def dump(pid: int, values: bool) -> Dumped:
     """Raises Refused. The descriptor is the caller's."""
     try:
         answer = _ask(pid, values)
+        if answer is None and remote.IS_THERE and not _has_closed(pid):
+            remote.load(pid)
+            answer = _ask(pid, values)
         if isinstance(answer, tuple):
             return Dumped(*answer)
         why = answer if isinstance(answer, str) else _why_none(pid) if answer is None else \
             _why_silent(pid) if answer == 2 else REFUSALS[int(str(answer))]
+    except remote.Failed as error:
+        raise Refused(f"process {pid}: {error}") from None
     except (FileNotFoundError, ProcessLookupError):
         raise NotFound(f"there is no process {pid}") from None
     except PermissionError:
