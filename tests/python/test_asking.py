@@ -9,7 +9,7 @@ import time
 import pytest
 from conftest import PREAMBLE
 
-ASK = ("import sys\nfrom exuvia import cli\nfrom exuvia.heap import process\nprocess.PATIENCE = 0.3\n"
+ASK = ("import sys\nfrom exuvia import cli\nfrom exuvia.heap import process\nprocess.PATIENCE = float(sys.argv.pop())\n"
        "process.remote.IS_THERE = False  # that is test_remote.py's\ncli.main(sys.argv[1:])\n")
 WAITS = "print('ready', flush=True)\nimport select\nselect.select([], [], [], 100)\n"
 FORGED = r"""
@@ -40,13 +40,14 @@ def program(python, tmp_path):
             begin = "exuvia.install('background')\n" if install else ""
             self.process = subprocess.Popen(
                 [python.executable, *options, "-c", PREAMBLE + begin + code], stdout=subprocess.PIPE, stdin=subprocess.PIPE,
-                stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": python.folder})
+                stderr=subprocess.PIPE, text=True, start_new_session=True,
+                env={**os.environ, "PYTHONPATH": python.folder})
             running.append(self.process)
             self.pid = self.process.pid
             assert self.process.stdout.readline() == "ready\n", self.process.stderr.read()
 
-        def ask(self, name, *words, pid=None):
-            done = python.command("-c", ASK, name, str(pid or self.pid), *words, cwd=tmp_path)
+        def ask(self, name, *words, pid=None, patience=60):
+            done = python.command("-c", ASK, name, str(pid or self.pid), *words, str(patience), cwd=tmp_path)
             assert "Traceback" not in done.stderr, done.stderr
             return done.returncode, done.stdout + done.stderr
 
@@ -59,7 +60,10 @@ def program(python, tmp_path):
             return out
     yield Program
     for process in running:
-        process.kill()
+        try:
+            os.killpg(process.pid, signal.SIGKILL)  # what it has forked, too
+        except ProcessLookupError:
+            pass
         process.communicate()
 
 
@@ -163,20 +167,21 @@ def test_a_thread_that_keeps_the_gil_and_a_process_that_is_stopped(program):
     it = program("""
 import ctypes
 print('ready', flush=True)
-ctypes.PyDLL(None).sleep(2)
+ctypes.PyDLL(None).getchar()
 time.sleep(100)
 """)
-    status, said = it.ask("dump")
+    status, said = it.ask("dump", patience=0.3)
     assert status == 2 and "keeps the GIL" in said, said
+    it.process.stdin.write("\n")
+    it.process.stdin.flush()
     os.kill(it.pid, signal.SIGSTOP)
     end = time.monotonic() + 20
     while "\nState:\tT" not in open(f"/proc/{it.pid}/status").read():
         assert time.monotonic() < end
-    status, said = it.ask("dump")
+    status, said = it.ask("dump", patience=0.3)
     assert status == 2 and "is stopped" in said, said
     os.kill(it.pid, signal.SIGCONT)
-    while it.ask("cycles")[0] != 0:
-        assert time.monotonic() < end
+    assert it.ask("cycles")[0] == 0
 
 
 def test_within_a_collection_it_is_answered_behind_it(program):
@@ -191,7 +196,7 @@ gc.collect()
 print('over', flush=True)
 sys.stdin.read()
 """)
-    assert "keeps the GIL" in it.ask("cycles")[1]
+    assert "keeps the GIL" in it.ask("cycles", patience=0.3)[1]
     it.process.stdin.write("\n")
     it.process.stdin.flush()
     assert it.says() == "over" and it.ask("cycles")[0] == 0
