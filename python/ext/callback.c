@@ -9,6 +9,7 @@
 #include "early.h"
 #include "lander.h"
 #include "log.h"
+#include "mailbox.h"
 #include "stops.h"
 
 #include "arenas.h"
@@ -113,6 +114,7 @@ static void ended(int generation, Py_ssize_t collected, Py_ssize_t uncollectable
     stop.ns = exvi_clock_ns() - callback.began_ns; /* the stop is over: from here on nothing takes long */
     exvi_stops_collection(&stop);
     exvi_lander_follow();
+    exvi_mailbox_resume();
     exvi_log_ask();
 }
 

@@ -25,6 +25,7 @@ static struct {
     _Atomic uint32_t number;           /* of the search that is watched: odd; even: none is */
     _Atomic uint32_t threads;
     int32_t child;
+    int32_t owner;                     /* the process whose threads these are */
 } lander;
 
 static bool is_mine(uint32_t number)
@@ -95,14 +96,23 @@ static void rest(void)
 static void watch(uint32_t number)
 {
     lander.child = exvi_reclaim_child();
+    lander.owner = exvi_own_pid();
     atomic_store(&lander.number, number);
     atomic_fetch_add(&lander.threads, 1);
     if (!exvi_thread_start(run, (void *)(uintptr_t)number))
         atomic_fetch_sub(&lander.threads, 1);
 }
 
+/* A process that C code has forked, without telling Python, has none of its parent's threads. */
+static void disown(void)
+{
+    if (lander.owner != exvi_own_pid())
+        exvi_lander_forked();
+}
+
 void exvi_lander_follow(void)
 {
+    disown();
     exvi_reclaim_state now = exvi_reclaim_now();
     uint32_t number = atomic_load_explicit(&lander.number, memory_order_relaxed);
     if (now == EXVI_RECLAIM_SEARCHING && number % 2 == 0)
@@ -113,6 +123,7 @@ void exvi_lander_follow(void)
 
 void exvi_lander_wait(void)
 {
+    disown();
     rest();
     for (uint32_t left; (left = atomic_load(&lander.threads)) > 0;) {
         Py_BEGIN_ALLOW_THREADS

@@ -29,6 +29,7 @@ static struct {
     _Atomic uint32_t number;    /* of the thread: odd; even: none */
     _Atomic uint32_t threads;
     int32_t owner;              /* the process whose page and thread these are */
+    bool forking;               /* no thread is started */
 } mailbox;
 
 static bool is_mine(uint32_t number)
@@ -241,7 +242,7 @@ static void tell_to_end(void)
     ring(&mailbox.page->bell);
 }
 
-void exvi_mailbox_rest(void)
+static void await_end(void)
 {
     tell_to_end();
     for (uint32_t left; (left = atomic_load(&mailbox.threads)) > 0;) {
@@ -253,13 +254,33 @@ void exvi_mailbox_rest(void)
 
 void exvi_mailbox_resume(void)
 {
-    if (mailbox.answer && atomic_load(&mailbox.number) % 2 == 0)
+    if (mailbox.answer && !mailbox.forking && atomic_load(&mailbox.number) % 2 == 0)
         begin();
+}
+
+void exvi_mailbox_forking(void)
+{
+    mailbox.forking = true;
+    await_end();
+}
+
+static int resume(void *unused)
+{
+    (void)unused;
+    exvi_mailbox_resume();
+    return 0;
+}
+
+void exvi_mailbox_fork_over(void)
+{
+    mailbox.forking = false;
+    if (mailbox.answer)
+        (void)Py_AddPendingCall(resume, NULL);
 }
 
 void exvi_mailbox_open(const exvi_layout *layout, PyObject *function)
 {
-    exvi_mailbox_rest();
+    await_end();
     drop_page();
     mailbox.layout = layout;
     Py_XSETREF(mailbox.answer, Py_XNewRef(function));
@@ -268,6 +289,7 @@ void exvi_mailbox_open(const exvi_layout *layout, PyObject *function)
 
 void exvi_mailbox_forked(void)
 {
+    mailbox.forking = false;
     disown();
     exvi_mailbox_resume();
 }

@@ -46,9 +46,14 @@ typedef struct exvi_mailbox {
  * nobody can ask. NULL: nobody can any more; gives up the GIL until the thread has ended. */
 void exvi_mailbox_open(const exvi_layout *layout, PyObject *answer);
 
-/* Before a fork, and after it in the parent and in the child. What is written just then is given up. */
-void exvi_mailbox_rest(void);
+/* Before a fork, and after it in the parent. What is written just then is given up. The thread is begun again by a
+ * pending call, since CPython 3.13 counts threads when the hooks after the fork have run, or by resume(), which costs
+ * nothing where it runs already. */
+void exvi_mailbox_forking(void);
+void exvi_mailbox_fork_over(void);
 void exvi_mailbox_resume(void);
+
+/* After it in the child. */
 void exvi_mailbox_forked(void);
 
 /* Whether nobody waits any more for what is written, or a fork does. */

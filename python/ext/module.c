@@ -202,7 +202,7 @@ static PyObject *core_forking(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    exvi_mailbox_rest();
+    exvi_mailbox_forking();
     exvi_lander_wait();
     Py_RETURN_NONE;
 }
@@ -211,7 +211,7 @@ static PyObject *core_fork_over(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    exvi_mailbox_resume();
+    exvi_mailbox_fork_over();
     Py_RETURN_NONE;
 }
 

@@ -11,7 +11,7 @@ from conftest import PREAMBLE
 
 ASK = ("import sys\nfrom exuvia import cli\nfrom exuvia.heap import process\nprocess.PATIENCE = float(sys.argv.pop())\n"
        "process.remote.IS_THERE = False  # that is test_remote.py's\ncli.main(sys.argv[1:])\n")
-WAITS = "print('ready', flush=True)\nimport select\nselect.select([], [], [], 100)\n"
+WAITS = "import select\nprint('ready', flush=True)\nselect.select([], [], [], 100)\n"
 FORGED = r"""
 import ctypes, fcntl, mmap, struct
 def forge(offered, pid=None, seal=True):
@@ -119,7 +119,7 @@ handlers = {number: signal.getsignal(number) for number in signal.valid_signals(
 def test_forks_have_a_mailbox_of_their_own_and_no_warning(program):
     it = program("""
 import warnings
-warnings.simplefilter('error')
+warnings.simplefilter('always')
 keep = [[i, (i, [i])] for i in range(100_000)]
 children = []
 for i in range(2):

@@ -100,6 +100,21 @@ while True:
 """)
 
 
+def test_a_process_forked_by_c_code_waits_for_no_thread_of_its_parents(python):
+    """The search's thread is up when C code forks, which calls no hook."""
+    python.program(ENDS + """
+import ctypes, signal
+assert exuvia.start_collection()
+child = ctypes.CDLL(None).fork()
+if child == 0:
+    signal.alarm(30)
+    grandchild = os.fork()
+    exuvia.uninstall()
+    os._exit(os.waitpid(grandchild, 0)[1] if grandchild else 0)
+assert os.waitpid(child, 0) == (child, 0)
+""")
+
+
 def test_a_fork_beside_a_thread_that_waits_for_the_gil(python):
     """An answer is there, and for longer than our thread lets it lie the program sits in C with the GIL; then it forks."""
     python.program(ENDS + """
