@@ -124,8 +124,7 @@ void exvi_lander_follow(void)
 void exvi_lander_wait(void)
 {
     disown();
-    rest();
-    for (uint32_t left; (left = atomic_load(&lander.threads)) > 0;) {
+    for (uint32_t left; rest(), (left = atomic_load(&lander.threads)) > 0;) {
         Py_BEGIN_ALLOW_THREADS
         exvi_wait_word(&lander.threads, left, LOOK_NS);
         Py_END_ALLOW_THREADS

@@ -29,7 +29,7 @@ static struct {
     _Atomic uint32_t number;    /* of the thread: odd; even: none */
     _Atomic uint32_t threads;
     int32_t owner;              /* the process whose page and thread these are */
-    bool forking;               /* no thread is started */
+    unsigned forks;             /* under way, by threads of the program: no thread is started */
 } mailbox;
 
 static bool is_mine(uint32_t number)
@@ -242,10 +242,10 @@ static void tell_to_end(void)
     ring(&mailbox.page->bell);
 }
 
+/* While it is waited, without the GIL, another thread of the program may begin the next: that ends, too. */
 static void await_end(void)
 {
-    tell_to_end();
-    for (uint32_t left; (left = atomic_load(&mailbox.threads)) > 0;) {
+    for (uint32_t left; tell_to_end(), (left = atomic_load(&mailbox.threads)) > 0;) {
         Py_BEGIN_ALLOW_THREADS
         exvi_wait_word(&mailbox.threads, left, FOREVER);
         Py_END_ALLOW_THREADS
@@ -254,13 +254,13 @@ static void await_end(void)
 
 void exvi_mailbox_resume(void)
 {
-    if (mailbox.answer && !mailbox.forking && atomic_load(&mailbox.number) % 2 == 0)
+    if (mailbox.answer && mailbox.forks == 0 && atomic_load(&mailbox.number) % 2 == 0)
         begin();
 }
 
 void exvi_mailbox_forking(void)
 {
-    mailbox.forking = true;
+    mailbox.forks++;
     await_end();
 }
 
@@ -273,7 +273,7 @@ static int resume(void *unused)
 
 void exvi_mailbox_fork_over(void)
 {
-    mailbox.forking = false;
+    mailbox.forks -= mailbox.forks > 0;
     if (mailbox.answer)
         (void)Py_AddPendingCall(resume, NULL);
 }
@@ -289,7 +289,7 @@ void exvi_mailbox_open(const exvi_layout *layout, PyObject *function)
 
 void exvi_mailbox_forked(void)
 {
-    mailbox.forking = false;
+    mailbox.forks = 0;
     disown();
     exvi_mailbox_resume();
 }

@@ -382,7 +382,7 @@ void world_abandon(world *w)
         drop_garbage(w); /* what stays uncollectable comes back into it */
         world_settle(w);
         mortals = count_mortals(w);
-    } while (mortals < before);
+    } while (mortals != before); /* finalizers make some, too */
     drop_garbage(w);
     mortals = count_mortals(w);
     w->ending = true;
