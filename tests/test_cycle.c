@@ -38,7 +38,7 @@ static void test_random(void **state)
     (void)state;
     uint64_t seed = 11;
     size_t dead = 0, members = 0;
-    for (int round = 0; round < 1000; round++) {
+    for (int round = 0; round < 250; round++) {
         random_graph(&seed);
         find();
         dead += cycle.count;

@@ -5,7 +5,7 @@
 #include "platform.h"
 #include "side.h"
 
-enum { COUNT = 20000 };
+enum { COUNT = 5000 };
 
 static exvi_side side;
 
