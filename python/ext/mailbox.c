@@ -4,6 +4,8 @@
 #define _GNU_SOURCE
 #include "mailbox.h"
 
+#include "own_thread.h"
+
 #include "platform.h"
 
 #include <fcntl.h>
@@ -17,7 +19,7 @@
 #define STEP_NS UINT64_C(1000000)        /* without the GIL, while a collection is running */
 #define FETCH_NS UINT64_C(10000000000)   /* in which an answer is fetched */
 #define LEAVE_NS UINT64_C(1000000000)
-enum { STATE_ROOM = 1 << 16, MODE = 0600 };
+enum { MODE = 0600 };
 
 static struct {
     const exvi_layout *layout;
@@ -26,21 +28,13 @@ static struct {
     int file;
     dev_t device;               /* of the file: a program may close descriptors that it has not opened, */
     ino_t inode;                /* and the number may be another file's then */
-    _Atomic uint32_t number;    /* of the thread: odd; even: none */
-    _Atomic uint32_t threads;
-    int32_t owner;              /* the process whose page and thread these are */
+    exvi_own_thread thread;     /* and whose the page is */
     unsigned forks;             /* under way, by threads of the program: no thread is started */
 } mailbox;
 
 static bool is_mine(uint32_t number)
 {
-    return atomic_load(&mailbox.number) == number;
-}
-
-static void ring(_Atomic uint32_t *word)
-{
-    atomic_fetch_add(word, 1);
-    exvi_wake_word(word);
+    return exvi_own_thread_is(&mailbox.thread, number);
 }
 
 static bool state_goes(exvi_mail from, exvi_mail to)
@@ -58,18 +52,10 @@ static bool state_is(exvi_mail state)
 
 bool exvi_mailbox_is_given_up(void)
 {
-    return !mailbox.page || !state_is(EXVI_MAIL_WRITING) || atomic_load(&mailbox.number) % 2 == 0;
+    return !mailbox.page || !state_is(EXVI_MAIL_WRITING) || !exvi_own_thread_is_wanted(&mailbox.thread);
 }
 
 /* ------------------------------------------------------------------ the thread */
-
-/* Without memory for a thread state the interpreter ends the program: see that there is some first. */
-static bool has_memory(void)
-{
-    void *some = PyMem_RawMalloc(STATE_ROOM);
-    PyMem_RawFree(some);
-    return some != NULL;
-}
 
 /* The lists are not whole within a collection. */
 static void wait_for_collection(uint32_t number)
@@ -128,7 +114,7 @@ static void await_fetching(uint32_t number, exvi_mailbox *page, int file)
 
 static void serve(uint32_t number, exvi_mailbox *page)
 {
-    if (!has_memory()) {
+    if (!exvi_own_thread_has_memory()) {
         snprintf(page->text, sizeof page->text, "it has no memory left");
         state_goes(EXVI_MAIL_ASKED, EXVI_MAIL_FAILED);
         return;
@@ -152,9 +138,7 @@ static void run(void *arg)
         else
             exvi_wait_word(&page->bell, bell, FOREVER);
     }
-    exvi_thread_ends();
-    atomic_fetch_sub(&mailbox.threads, 1);
-    exvi_wake_word(&mailbox.threads);
+    exvi_own_thread_ends(&mailbox.thread);
 }
 
 /* ------------------------------------------------------------- the page's life */
@@ -194,6 +178,7 @@ static bool make_page(void)
     mailbox.device = found.st_dev;
     mailbox.inode = found.st_ino;
     mailbox.page = page;
+    mailbox.thread.bell = &page->bell;
     return true;
 }
 
@@ -204,57 +189,36 @@ static void drop_page(void)
         return;
     munmap(mailbox.page, sizeof *mailbox.page);
     mailbox.page = NULL;
+    mailbox.thread.bell = NULL;
     if (fstat(mailbox.file, &found) == 0 && found.st_dev == mailbox.device && found.st_ino == mailbox.inode)
         close(mailbox.file);
-}
-
-static void begin(void)
-{
-    if (!mailbox.page && !make_page())
-        return;
-    uint32_t number = atomic_load(&mailbox.number) + 1;
-    mailbox.owner = exvi_own_pid();
-    atomic_store(&mailbox.number, number);
-    atomic_fetch_add(&mailbox.threads, 1);
-    if (exvi_thread_start(run, (void *)(uintptr_t)number))
-        return;
-    atomic_fetch_sub(&mailbox.threads, 1);
-    atomic_store(&mailbox.number, number + 1);
-    drop_page(); /* nobody is there to answer */
 }
 
 /* A process that C code has forked, without telling Python, has no thread, and the page is its parent's. */
 static void disown(void)
 {
-    if (mailbox.owner == exvi_own_pid())
-        return;
-    atomic_store(&mailbox.threads, 0);
-    atomic_fetch_and(&mailbox.number, ~UINT32_C(1));
-    drop_page();
+    if (exvi_own_thread_disown(&mailbox.thread))
+        drop_page();
 }
 
-static void tell_to_end(void)
+static void begin(void)
 {
     disown();
-    if (atomic_load(&mailbox.number) % 2 == 0)
+    if ((!mailbox.page && !make_page()) || exvi_own_thread_begin(&mailbox.thread, run))
         return;
-    atomic_fetch_add(&mailbox.number, 1);
-    ring(&mailbox.page->bell);
+    exvi_own_thread_rest(&mailbox.thread);
+    drop_page(); /* nobody is there to answer */
 }
 
-/* While it is waited, without the GIL, another thread of the program may begin the next: that ends, too. */
 static void await_end(void)
 {
-    for (uint32_t left; tell_to_end(), (left = atomic_load(&mailbox.threads)) > 0;) {
-        Py_BEGIN_ALLOW_THREADS
-        exvi_wait_word(&mailbox.threads, left, FOREVER);
-        Py_END_ALLOW_THREADS
-    }
+    disown();
+    exvi_own_thread_await(&mailbox.thread);
 }
 
 void exvi_mailbox_resume(void)
 {
-    if (mailbox.answer && mailbox.forks == 0 && atomic_load(&mailbox.number) % 2 == 0)
+    if (mailbox.answer && mailbox.forks == 0 && !exvi_own_thread_is_wanted(&mailbox.thread))
         begin();
 }
 
@@ -297,11 +261,12 @@ void exvi_mailbox_forked(void)
 /* A thread that waits for a GIL which nobody will give it stays, and so does what it may look at. */
 void exvi_mailbox_forget(void)
 {
-    tell_to_end();
+    disown();
+    exvi_own_thread_rest(&mailbox.thread);
     uint64_t until_ns = exvi_clock_ns() + LEAVE_NS;
-    for (uint32_t left; (left = atomic_load(&mailbox.threads)) > 0 && exvi_clock_ns() < until_ns;)
-        exvi_wait_word(&mailbox.threads, left, STEP_NS);
-    if (atomic_load(&mailbox.threads) == 0)
+    for (uint32_t left; (left = atomic_load(&mailbox.thread.threads)) > 0 && exvi_clock_ns() < until_ns;)
+        exvi_wait_word(&mailbox.thread.threads, left, STEP_NS);
+    if (atomic_load(&mailbox.thread.threads) == 0)
         drop_page();
     mailbox.page = NULL;
     mailbox.answer = NULL;
