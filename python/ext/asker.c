@@ -28,7 +28,7 @@ typedef struct request {
     exvi_mailbox *page;     /* NULL: not mapped */
 } request;
 
-typedef enum outcome { ANSWERED, NO_MAILBOX, REFUSED, ERRNO, INTERRUPTED } outcome;
+typedef enum outcome { ANSWERED, REFUSED, ERRNO, INTERRUPTED } outcome;
 
 static int open_there(const request *asked, int number, int flags)
 {

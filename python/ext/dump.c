@@ -74,7 +74,7 @@ static void discover(void *arg, const exvi_referent *referent)
     if (referent->of_class)
         return;
     d->edges++;
-    bool names = referent->kind == EXVI_LABEL_INTERNAL && referent->name && exvi_is_text(referent->name, "__dict__");
+    bool names = referent->kind == EXVI_LABEL_INTERNAL && referent->name && exvi_plain_is(referent->name, "__dict__");
     if (names && PyDict_Check(referent->object))
         d->failed = d->failed || !exvi_walk_add(&d->shown, referent->object);
 }
@@ -261,7 +261,7 @@ static void note_value(dumper *d, uint32_t number, PyObject *object)
     if (!PyUnicode_CheckExact(object))
         return;
     exvi_heap_value *to = exvi_array_next(&d->value);
-    uint32_t string = exvi_name(&d->strings, text, exvi_text_of(object, text, sizeof text));
+    uint32_t string = exvi_name(&d->strings, text, exvi_plain_of(object, text, sizeof text));
     if (to)
         *to = (exvi_heap_value){number, string};
     else
@@ -365,25 +365,25 @@ static void add_root(dumper *d, const char *group, uint32_t label, PyObject *obj
 /* "rows in load at app.py:42, main thread" */
 static uint32_t name_held(dumper *d, const exvi_held *held)
 {
-    exvi_text text;
+    exvi_plain_text text;
     text.size = 0;
     if (held->name)
-        exvi_text_str(&text, held->name);
+        exvi_plain_str(&text, held->name);
     else
-        exvi_text_c(&text, held->what);
+        exvi_plain_c(&text, held->what);
     if (held->frame) {
         const PyCodeObject *code = exvi_frame_code(held->frame);
-        exvi_text_c(&text, " in ");
-        exvi_text_str(&text, code->co_qualname);
-        exvi_text_c(&text, " at ");
-        exvi_text_str(&text, code->co_filename);
-        exvi_text_c(&text, ":");
-        exvi_text_number(&text, (uint64_t)exvi_frame_line(held->frame));
+        exvi_plain_c(&text, " in ");
+        exvi_plain_str(&text, code->co_qualname);
+        exvi_plain_c(&text, " at ");
+        exvi_plain_str(&text, code->co_filename);
+        exvi_plain_c(&text, ":");
+        exvi_plain_number(&text, (uint64_t)exvi_frame_line(held->frame));
     }
     bool is_main = held->thread == d->asked->main_thread;
-    exvi_text_c(&text, is_main ? ", main thread" : ", thread ");
+    exvi_plain_c(&text, is_main ? ", main thread" : ", thread ");
     if (!is_main)
-        exvi_text_number(&text, held->thread);
+        exvi_plain_number(&text, held->thread);
     return exvi_name(&d->strings, text.text, text.size);
 }
 
@@ -479,15 +479,15 @@ static void write_info(dumper *d)
     const char ends[] = "}}";
     uint64_t resident, used;
     size_t size = (size_t)d->asked->info_size - (sizeof ends - 1);
-    exvi_text more;
+    exvi_plain_text more;
     more.size = 0;
     if (exvi_pages_use(&resident, &used)) {
-        exvi_text_c(&more, ", \"arenas\": ");
-        exvi_text_number(&more, resident);
-        exvi_text_c(&more, ", \"arenas_used\": ");
-        exvi_text_number(&more, used);
+        exvi_plain_c(&more, ", \"arenas\": ");
+        exvi_plain_number(&more, resident);
+        exvi_plain_c(&more, ", \"arenas_used\": ");
+        exvi_plain_number(&more, used);
     }
-    exvi_text_c(&more, ends);
+    exvi_plain_c(&more, ends);
     exvi_writer_section(&d->writer, EXVI_INFO);
     exvi_writer_add(&d->writer, d->asked->info, size);
     exvi_writer_add(&d->writer, more.text, more.size);

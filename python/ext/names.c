@@ -8,8 +8,8 @@
 
 uint32_t exvi_name_str(exvi_names *names, PyObject *str)
 {
-    char text[EXVI_TEXT_MOST];
-    return exvi_name(names, text, exvi_text_of(str, text, sizeof text));
+    char text[EXVI_PLAIN_MOST];
+    return exvi_name(names, text, exvi_plain_of(str, text, sizeof text));
 }
 
 /* -------------------------------------------------------------------- types */
@@ -20,7 +20,7 @@ static PyObject *module_of(const PyTypeObject *type)
     Py_ssize_t at = 0;
     while (type->tp_dict && PyDict_Check(type->tp_dict) && PyDict_Next(type->tp_dict, &at, &key, &value))
         if (PyUnicode_Check(key) && PyUnicode_IS_COMPACT_ASCII(key) && PyUnicode_Check(value) &&
-            exvi_is_text(PyUnicode_DATA(key), "__module__"))
+            exvi_plain_is(PyUnicode_DATA(key), "__module__"))
             return value;
     return NULL;
 }
@@ -44,7 +44,7 @@ static void name_type(exvi_names *names, exvi_named_type *entry)
 static void name_hidden(exvi_names *names, exvi_named_type *entry)
 {
     const uint64_t *row = (const uint64_t *)(void *)names->row.item;
-    char text[2 * EXVI_TEXT_MOST + 4];
+    char text[2 * EXVI_PLAIN_MOST + 4];
     size_t size = 0;
     uint32_t parts[] = {entry->module, entry->name};
     bool builtin = entry->module == exvi_name_c(names, "builtins");

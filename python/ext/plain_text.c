@@ -3,7 +3,7 @@
  */
 #include "plain_text.h"
 
-bool exvi_is_text(const char *text, const char *other)
+bool exvi_plain_is(const char *text, const char *other)
 {
     while (*text && *text == *other)
         text++, other++;
@@ -26,7 +26,7 @@ static size_t put_character(char *to, uint32_t c)
     return more + 1;
 }
 
-size_t exvi_text_of(PyObject *str, char *to, size_t room)
+size_t exvi_plain_of(PyObject *str, char *to, size_t room)
 {
     Py_ssize_t length = PyUnicode_GET_LENGTH(str);
     size_t size = 0;
@@ -35,25 +35,25 @@ size_t exvi_text_of(PyObject *str, char *to, size_t room)
     return size;
 }
 
-void exvi_text_c(exvi_text *text, const char *more)
+void exvi_plain_c(exvi_plain_text *text, const char *more)
 {
     while (*more && text->size < sizeof text->text)
         text->text[text->size++] = *more++;
 }
 
-void exvi_text_str(exvi_text *text, PyObject *more)
+void exvi_plain_str(exvi_plain_text *text, PyObject *more)
 {
     size_t room = sizeof text->text - text->size;
     if (PyUnicode_Check(more))
-        text->size += exvi_text_of(more, text->text + text->size, room < EXVI_TEXT_MOST ? room : EXVI_TEXT_MOST);
+        text->size += exvi_plain_of(more, text->text + text->size, room < EXVI_PLAIN_MOST ? room : EXVI_PLAIN_MOST);
 }
 
-void exvi_text_number(exvi_text *text, uint64_t number)
+void exvi_plain_number(exvi_plain_text *text, uint64_t number)
 {
     char digits[24], *at = digits + sizeof digits - 1;
     *at = 0;
     do
         *--at = (char)('0' + number % 10);
     while (number /= 10);
-    exvi_text_c(text, at);
+    exvi_plain_c(text, at);
 }

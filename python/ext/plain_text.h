@@ -9,20 +9,20 @@
 
 #include <stdbool.h>
 
-enum { EXVI_TEXT_MOST = 400 };   /* bytes of a name */
+enum { EXVI_PLAIN_MOST = 400 };   /* bytes of a name */
 
-bool exvi_is_text(const char *text, const char *other);
+bool exvi_plain_is(const char *text, const char *other);
 
 /* UTF-8 of a str, as many whole characters as there is room for; how many bytes. Half pairs become U+FFFD. */
-size_t exvi_text_of(PyObject *str, char *to, size_t room);
+size_t exvi_plain_of(PyObject *str, char *to, size_t room);
 
 /* A short text that is put together, from size 0 on; what there is no room for is left out. */
-typedef struct exvi_text {
+typedef struct exvi_plain_text {
     size_t size;
-    char text[3 * EXVI_TEXT_MOST];
-} exvi_text;
-void exvi_text_c(exvi_text *text, const char *more);
-void exvi_text_str(exvi_text *text, PyObject *more); /* EXVI_TEXT_MOST of it; what is no str is left out, too */
-void exvi_text_number(exvi_text *text, uint64_t number);
+    char text[3 * EXVI_PLAIN_MOST];
+} exvi_plain_text;
+void exvi_plain_c(exvi_plain_text *text, const char *more);
+void exvi_plain_str(exvi_plain_text *text, PyObject *more); /* EXVI_PLAIN_MOST of it; what is no str is left out, too */
+void exvi_plain_number(exvi_plain_text *text, uint64_t number);
 
 #endif

@@ -361,7 +361,7 @@ static bool has_own_size(PyTypeObject *type)
         return true; /* it may */
     while (PyDict_Next(dict, &at, &key, &value))
         if (PyUnicode_Check(key) && PyUnicode_IS_COMPACT_ASCII(key) && PyUnicode_GET_LENGTH(key) == 10 &&
-            exvi_is_text(PyUnicode_DATA(key), "__sizeof__"))
+            exvi_plain_is(PyUnicode_DATA(key), "__sizeof__"))
             return true;
     return false;
 }

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 _STATUS = {"VmRSS:": "resident", "VmPTE:": "page_tables", "RssFile:": "files", "RssShmem:": "shared"}
 
 
-def _memory() -> dict[str, Union[int, None]]:
+def _memory() -> dict[str, int | None]:
     """As far as the system tells; bytes."""
-    found: dict[str, Union[int, None]] = {"malloc_free": _core.malloc_free()}
+    found: dict[str, int | None] = {"malloc_free": _core.malloc_free()}
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as file:
             for line in file:

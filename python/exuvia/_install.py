@@ -48,7 +48,8 @@ def checks() -> list[tuple[str, bool, str]]:
     return _core.probe()
 
 
-def _verify() -> None:
+def verify() -> None:
+    """Raises Unsupported where a check fails."""
     for name, ok, text in checks():
         if not ok:
             raise Unsupported(name, text)
@@ -104,7 +105,7 @@ def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool =
         return
     if is_installed():
         uninstall()
-    _verify()
+    verify()
     _core.install(MODES[mode], pause_budget_ms)
     try:
         _log.begin(path)
@@ -128,9 +129,10 @@ def answer_alone() -> str:
         return "it is installed, with answers=False"
     if _exuvia_variables.value("EXUVIA_DISABLE") == "1":  # said to nobody else
         return "EXUVIA_DISABLE=1"
-    for name, ok, text in checks():
-        if not ok:
-            return f"{name}: {text}"
+    try:
+        verify()
+    except Unsupported as error:
+        return str(error)
     _register()
     _core.mailbox_open(_dump.answer)
     return ""

@@ -30,9 +30,7 @@ class Dump:
 
 
 def _write(file: int, values: bool) -> tuple[int, int, int, int]:
-    for name, ok, text in _install.checks():
-        if not ok:
-            raise _install.Unsupported(name, text)
+    _install.verify()
     try:
         return _dump.write(file, values)
     except RuntimeError as error:

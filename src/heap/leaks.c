@@ -93,12 +93,10 @@ static bool look_at_object(void *arg, uint32_t number, void *object)
 static void tell(const looking *l, void *object)
 {
     exv_heap *heap = l->inside.heap;
-    const exv_type *type = exvi_header_of(object)->type;
     uint32_t number = exvi_inside_number(&l->inside, object);
-    const char *class_name = type->class_name ? type->class_name(object) : NULL;
     exv_leak leak = {
         .object = object,
-        .type_name = class_name ? class_name : type->name,
+        .type_name = exvi_type_name(object),
         .inside = l->inside.seen[number],
         .outside = outside_of(&l->inside, number, object),
         .suspect = l->suspect[number].object,

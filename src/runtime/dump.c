@@ -124,8 +124,7 @@ static uint32_t new_type(dumper *d, exvi_name_slot *at, uint64_t hash, const nam
 static uint32_t type_of(dumper *d, void *object)
 {
     const exv_type *type = exvi_header_of(object)->type;
-    const char *class_name = type->class_name ? type->class_name(object) : NULL;
-    class_name = class_name ? class_name : type->name;
+    const char *class_name = exvi_type_name(object);
     uint32_t name = exvi_name_c(&d->strings, class_name);
     uint64_t hash = exvi_name_mix((uintptr_t)type + name * UINT64_C(0x9e3779b97f4a7c15));
     if (!exvi_name_table_room(&d->strings.types)) {

@@ -78,6 +78,13 @@ void exv_make_immortal(void *object)
     exvi_header_of(object)->refcount = EXVI_IMMORTAL_COUNT + EXVI_IMMORTAL_COUNT / 2;
 }
 
+const char *exvi_type_name(const void *object)
+{
+    const exv_type *type = exvi_header_of(object)->type;
+    const char *name = type->class_name ? type->class_name((void *)(uintptr_t)object) : NULL;
+    return name ? name : type->name;
+}
+
 void exvi_make_own(void *object)
 {
     exv_heap *heap = exvi_heap_of(object);

@@ -12,6 +12,9 @@
 /* The object is the library's, not the program's: immortal, and left out where live blocks are counted and shown. */
 void exvi_make_own(void *object);
 
+/* The name of an object's type as messages and reports give it; of an instance, its class. Borrowed. */
+const char *exvi_type_name(const void *object);
+
 /* Visit what an object refers to, values that it keeps alive in weak tables included. Returns the first result other
  * than 0, or 0. */
 int exvi_object_visit(void *object, exv_visit_fn *visit, void *arg);

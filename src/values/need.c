@@ -10,13 +10,6 @@ exvi_values *exvi_heap_values(exv_heap *heap)
     return &heap->values;
 }
 
-const char *exvi_type_name(const void *object)
-{
-    const exv_type *type = exv_get_type(object);
-    const char *name = type->class_name ? type->class_name((void *)(uintptr_t)object) : NULL;
-    return name ? name : type->name;
-}
-
 void exvi_need_value(const char *function, const void *self, const void *value)
 {
     if (!value)

@@ -1,16 +1,13 @@
 /*
- * need: what every function of the values needs: its heap's values, the name of an object's type for messages, and
- * arguments that are what they should be.
+ * need: what every function of the values needs: its heap's values, and arguments that are what they should be.
  */
 #ifndef EXVI_NEED_H
 #define EXVI_NEED_H
 
+#include "object.h"
 #include "value.h"
 
 exvi_values *exvi_heap_values(exv_heap *heap);
-
-/* The name of an object's type as messages give it; of an instance, its class. Borrowed. */
-const char *exvi_type_name(const void *object);
 
 /* Stop the program if a value is missing, or (checked build) is of another heap than `self`; or if `self` is not of
  * its type. */

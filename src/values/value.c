@@ -202,6 +202,23 @@ exv_status exv_print(void *object)
 
 /* ----------------------------------------------------- equality and hash */
 
+/* What the type of `a` says of it and another object of that type. */
+static exv_status ask_type(exv_status (*compare)(void *self, void *other, bool *result), const char *what, void *a,
+                           void *b, bool *result)
+{
+    exv_heap *heap = exv_get_heap(a);
+    bool said = false;
+    exv_status status = exvi_descend(heap, "in comparison");
+    if (status != EXV_OK)
+        return status;
+    uint64_t errors = exvi_error_count(heap);
+    status = told(heap, errors, compare(a, b, &said), what, a);
+    exvi_ascend(heap);
+    if (status == EXV_OK)
+        *result = said;
+    return status;
+}
+
 exv_status exv_equal(void *a, void *b, bool *result)
 {
     const exv_type *type = exv_get_type(a), *other = exv_get_type(b);
@@ -213,40 +230,20 @@ exv_status exv_equal(void *a, void *b, bool *result)
         *result = a == b;
         return EXV_OK;
     }
-    exv_heap *heap = exv_get_heap(a);
-    bool equal = false;
-    exv_status status = exvi_descend(heap, "in comparison");
-    if (status != EXV_OK)
-        return status;
-    uint64_t errors = exvi_error_count(heap);
-    status = told(heap, errors, type->equal(a, b, &equal), "equality", a);
-    exvi_ascend(heap);
-    if (status == EXV_OK)
-        *result = equal;
-    return status;
+    return ask_type(type->equal, "equality", a, b, result);
 }
 
 exv_status exv_less(void *a, void *b, bool *result)
 {
     const exv_type *type = exv_get_type(a), *other = exv_get_type(b);
-    exv_heap *heap = exv_get_heap(a);
     if (exvi_is_number(type) && exvi_is_number(other)) {
         *result = exvi_number_less(a, b);
         return EXV_OK;
     }
     if (type != other || !type->less)
-        return exvi_error(heap, EXV_TYPE_ERROR, "'<' not supported between instances of '%.99s' and '%.99s'",
+        return exvi_error(exv_get_heap(a), EXV_TYPE_ERROR, "'<' not supported between instances of '%.99s' and '%.99s'",
                           exvi_type_name(a), exvi_type_name(b));
-    bool less = false;
-    exv_status status = exvi_descend(heap, "in comparison");
-    if (status != EXV_OK)
-        return status;
-    uint64_t errors = exvi_error_count(heap);
-    status = told(heap, errors, type->less(a, b, &less), "order", a);
-    exvi_ascend(heap);
-    if (status == EXV_OK)
-        *result = less;
-    return status;
+    return ask_type(type->less, "order", a, b, result);
 }
 
 exv_status exvi_decide_less(void *a, void *b, bool *decided, bool *result)

@@ -119,13 +119,12 @@ def _report(options: Options) -> int:
     from exuvia.heap import page
 
     answers = []
-    for name, limit in (("summary", page.MOST_TYPES), ("holders", page.MOST_NODES), ("cycles", page.MOST_SHAPES)):
+    for name, limit in page.QUESTIONS:
         status, answer = _question(options, name, options.file, limit=limit)
         if status != FOUND:
             return status
         answers.append(answer)
-    summary, holders, cycles = answers
-    return _write("report", options.output, page.page(summary, holders["tree"], cycles).encode("utf-8", "replace"))
+    return _write("report", options.output, page.page(*answers).encode("utf-8", "replace"))
 
 
 def _limit(text: str) -> int:

@@ -15,6 +15,7 @@ MOST_NODES = 6000    # of the tree
 MOST_TYPES = 2000
 MOST_HOLDERS = 300
 MOST_SHAPES = 60
+QUESTIONS = (("summary", MOST_TYPES), ("holders", MOST_NODES), ("cycles", MOST_SHAPES))  # with their limits
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; margin: 1.5em auto; padding: 0 1.2em; max-width: 1400px; }
 h1 { font-size: 1.5em; margin: 0; } h2 { font-size: 1.15em; margin: 1.6em 0 .4em; }
@@ -209,10 +210,11 @@ def _cycles(cycles: dict[str, Any]) -> str:
     return "".join(parts)
 
 
-def page(summary: dict[str, Any], tree: list[dict[str, Any]], cycles: dict[str, Any]) -> str:
+def page(summary: dict[str, Any], holders: dict[str, Any], cycles: dict[str, Any]) -> str:
+    """Of the answers to QUESTIONS."""
     found = show.suspects(summary)
     bars, legend = _memory(summary)
-    data = json.dumps({"tree": _columns(tree), "tables": _tables(summary)}, separators=(",", ":"))
+    data = json.dumps({"tree": _columns(holders["tree"]), "tables": _tables(summary)}, separators=(",", ":"))
     return PAGE.format(
         title=html.escape(show.title(summary)), style=STYLE, script=SCRIPT, parts=bars, legend=legend,
         overview=f"{show.number(summary['objects'])} objects, {show.size(summary['bytes'])}; of these "

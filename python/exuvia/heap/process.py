@@ -66,8 +66,9 @@ def _descriptors(folder: str) -> list[int]:
 
 
 def _why_silent(pid: int) -> str:
-    state = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[0]
-    return "it is stopped, by a signal or a debugger: it answers when it goes on" if state in "Tt" else REFUSALS[2]
+    if remote.is_stopped(pid):
+        return "it is stopped, by a signal or a debugger: it answers when it goes on"
+    return REFUSALS[2]
 
 
 def _has_closed(pid: int) -> bool:

@@ -51,15 +51,19 @@ def _is_seen(pid: int, path: str) -> bool:
         return False
 
 
-def _has_terminal_or_is_stopped(pid: int) -> bool:
+def _fields_of(pid: int) -> list[str]:
+    """What /proc/PID/stat says behind the name: the state first, the terminal as number 4."""
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return fields[4] != "0" or fields[0] in "Tt"
+        return file.read().rpartition(")")[2].split()
+
+
+def is_stopped(pid: int) -> bool:
+    return _fields_of(pid)[0] in "Tt"
 
 
 def _wake(pid: int) -> None:
     """A stop and a start end a wait for events, and nothing else. A shell takes note of it, so not at a terminal."""
-    if not _has_terminal_or_is_stopped(pid):
+    if _fields_of(pid)[4] == "0" and not is_stopped(pid):
         os.kill(pid, signal.SIGSTOP)
         time.sleep(0.01)
         os.kill(pid, signal.SIGCONT)

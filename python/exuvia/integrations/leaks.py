@@ -21,7 +21,7 @@ import types
 from typing import Any, Callable, Iterator, NamedTuple, Optional
 
 import exuvia
-from exuvia import _install
+from exuvia import _dump, _install
 from exuvia.heap import page, show
 from exuvia.heap.ask import FOUND, ask
 
@@ -360,9 +360,9 @@ def examine(again: Again, bounds: Bounds, report: Optional[Callable[[str], None]
 
 def write_page(file: str, path: str) -> None:
     """A new page of a heap file, that only the user reads. Raises FileExistsError, OSError."""
-    text = page.page(_question("summary", file, limit=page.MOST_TYPES),
-                     _question("holders", file, limit=page.MOST_NODES)["tree"],
-                     _question("cycles", file, limit=page.MOST_SHAPES))
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8", errors="replace") as target:
-        target.write(text)
+    text = page.page(*(_question(name, file, limit=limit) for name, limit in page.QUESTIONS))
+
+    def fill(target: int) -> None:
+        with open(target, "w", encoding="utf-8", errors="replace", closefd=False) as opened:
+            opened.write(text)
+    _dump.new_file(os.path.abspath(path), fill)
