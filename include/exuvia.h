@@ -206,6 +206,23 @@ typedef struct exv_type {
     /** For reports and messages: the name of the object's class, borrowed, where one type serves many. NULL, or NULL as
      *  the answer: the type's name. What is said of `edge` holds. */
     const char *(*class_name)(void *self);
+
+    /** For a *proxy*: an object that stands for a foreign one, which is the program's, in memory of its own, and
+     *  counted by itself. How many references the foreign object has; 0: it is gone, or not there yet. With this, rings
+     *  among foreign objects and through those of the heap are found, and clear breaks them.
+     *
+     *  As long as that count is not 0 the foreign object owns one reference to its proxy. visit reports the references
+     *  that the foreign object owns: of one to another foreign object, that one's proxy. So does whatever in the heap
+     *  owns such a reference; its type has a clear function then. clear gives them up, and has a reference to the
+     *  foreign object meanwhile, which may die of that. When a foreign object dies, by whomever, it sets its proxy's
+     *  pointer to NULL and gives up its reference to the proxy. destroy tells a foreign object that outlives its proxy
+     *  (exv_heap_free()).
+     *
+     *  A foreign object dies by its own count, at once; references to its proxy do not keep it. This function is called
+     *  in collections and reports only; like visit it has no side effects, and runs in a snapshot, too: counts change
+     *  in the thread alone that has the heap. What was given no proxy is not searched, and what it refers to is held.
+     *  Too low a count stops the program; too high a one keeps the object. */
+    size_t (*foreign_count)(void *self);
 } exv_type;
 
 /** The largest payload, items included: 2^40 bytes. */
@@ -673,6 +690,28 @@ EXV_API const char *exv_heap_check(exv_heap *heap);
 EXV_API exv_status exv_heap_dump(exv_heap *heap, int fd);
 EXV_API exv_status exv_heap_dump_start(exv_heap *heap, int fd);
 EXV_API exv_status exv_heap_dump_wait(exv_heap *heap, uint64_t timeout_ns);
+
+/** Ask at once: which types there are, and why an object, or those of a type, live. The answer is a new dict, with the
+ *  items that `exuvia-heap census` and `why` have: numbers are ints in objects and bytes, what is yes or no is a bool.
+ *  `limit`: lines in each list, 0: all.
+ *
+ *  exv_heap_census(): "objects", "references", "bytes", "dead", "dead_bytes", and "types", a list of dicts, the most
+ *  bytes first: "type", "count", "bytes", generations ("young", "middle", "old", "frozen") and, where there are any,
+ *  "dead" and "dead_bytes". `retained`: also "retained", what would go if the type's objects did.
+ *
+ *  exv_why() and exv_why_type(): "type", "count", "bytes", and "paths", a list of dicts with "steps" from what holds
+ *  them: "group" ("held by the program"), then "edge" and "type" of each; "referrers"; of one object "address",
+ *  "references", "retained", "dead", and "kept_by", without which it would be gone.
+ *
+ *  The heap is written as by exv_heap_dump(), into memory, and the file is asked: the caller waits for both, which
+ *  takes up to some 120 bytes for each object of the heap meanwhile, and time by the number of objects and references.
+ *  A program that cannot wait has exv_heap_dump_start(), and the file asked elsewhere. What exv_heap_dump() answers may
+ *  be the answer; EXV_OS_ERROR also: no such memory, or no /proc. EXV_KEY_ERROR: the object is in the midst of its
+ *  death, or no type, or several, are called so. EXV_NO_MEMORY: for the answer. */
+struct exv_dict;
+EXV_API exv_status exv_heap_census(exv_heap *heap, bool retained, uint32_t limit, struct exv_dict **result);
+EXV_API exv_status exv_why(void *object, uint32_t limit, struct exv_dict **result);
+EXV_API exv_status exv_why_type(exv_heap *heap, const char *name, uint32_t limit, struct exv_dict **result);
 
 /* --------------------------------------------------------------- values */
 

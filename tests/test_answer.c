@@ -56,6 +56,39 @@ static void test_lines(void **state)
     expect(&answer, "count 18446744073709551615\nitems:\n  name a \"b\"  old true\n  plain\nnone:\n");
 }
 
+typedef struct told {
+    char text[256];
+    int left; /* items that are taken */
+} told;
+
+static bool note(void *arg, const exvi_answer_item *item)
+{
+    told *t = arg;
+    size_t end = strlen(t->text);
+    snprintf(t->text + end, sizeof t->text - end, "%d %s %.*s %llu|", item->kind, item->key ? item->key : "-",
+             (int)item->size, item->size ? item->text : "", (unsigned long long)item->number);
+    return t->left-- > 0;
+}
+
+/* Nothing is written, and nothing comes after what was not taken. */
+static void test_items(void **state)
+{
+    (void)state;
+    told all = {.left = 100}, two = {.left = 1};
+    exvi_answer answer = {.sink = note, .sink_arg = &all};
+    fill(&answer);
+    exvi_answer_bytes(&answer, "odd", "\xff\n", 2);
+    assert_false(answer.failed);
+    assert_string_equal(all.text, "0 -  0|4 count  18446744073709551615|1 items  0|0 -  0|3 name a \"b\" 0|5 old  1|"
+                                  "2 -  0|3 - plain 0|2 -  0|1 none  0|2 -  0|2 -  0|3 odd \xEF\xBF\xBD\\u000a 0|");
+    exvi_answer_drop(&answer);
+    answer = (exvi_answer){.sink = note, .sink_arg = &two};
+    fill(&answer);
+    assert_true(answer.failed);
+    assert_string_equal(two.text, "0 -  0|4 count  18446744073709551615|");
+    exvi_answer_drop(&answer);
+}
+
 static void test_bytes_that_are_no_text(void **state)
 {
     (void)state;
@@ -127,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_items),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_a_file_has_all_of_it),
         cmocka_unit_test(test_a_full_disk_is_told),

@@ -149,8 +149,17 @@ static void begin_item(exvi_answer *answer, const char *key, bool is_scalar)
     }
 }
 
+static void hand_over(exvi_answer *answer, exvi_answer_item item)
+{
+    answer->failed = answer->failed || !answer->sink(answer->sink_arg, &item);
+}
+
 static void begin(exvi_answer *answer, const char *key, const char *bracket, char close)
 {
+    if (answer->sink) {
+        hand_over(answer, (exvi_answer_item){.kind = close == ']' ? EXVI_ANSWER_LIST : EXVI_ANSWER_OBJECT, .key = key});
+        return;
+    }
     begin_item(answer, key, false);
     if (!answer->as_lines)
         put(answer, bracket);
@@ -175,6 +184,10 @@ void exvi_answer_list(exvi_answer *answer, const char *key)
 
 void exvi_answer_close(exvi_answer *answer)
 {
+    if (answer->sink) {
+        hand_over(answer, (exvi_answer_item){.kind = EXVI_ANSWER_CLOSE});
+        return;
+    }
     char close = answer->open[--answer->depth].close;
     if (!answer->as_lines)
         exvi_answer_raw(answer, &close, 1);
@@ -184,8 +197,14 @@ void exvi_answer_close(exvi_answer *answer)
 
 void exvi_answer_bytes(exvi_answer *answer, const char *key, const char *text, size_t size)
 {
-    begin_item(answer, key, true);
     text = text ? text : ""; /* of a section that is not there */
+    if (answer->sink) {
+        answer->length = 0;
+        put_text(answer, text, size, false);
+        hand_over(answer, (exvi_answer_item){EXVI_ANSWER_TEXT, key, answer->text, answer->length, 0});
+        return;
+    }
+    begin_item(answer, key, true);
     if (answer->as_lines)
         put_text(answer, text, size, false);
     else
@@ -200,6 +219,10 @@ void exvi_answer_text(exvi_answer *answer, const char *key, const char *text)
 void exvi_answer_number(exvi_answer *answer, const char *key, uint64_t value)
 {
     char digits[24];
+    if (answer->sink) {
+        hand_over(answer, (exvi_answer_item){.kind = EXVI_ANSWER_NUMBER, .key = key, .number = value});
+        return;
+    }
     snprintf(digits, sizeof digits, "%" PRIu64, value);
     begin_item(answer, key, true);
     put(answer, digits);
@@ -207,6 +230,10 @@ void exvi_answer_number(exvi_answer *answer, const char *key, uint64_t value)
 
 void exvi_answer_flag(exvi_answer *answer, const char *key, bool value)
 {
+    if (answer->sink) {
+        hand_over(answer, (exvi_answer_item){.kind = EXVI_ANSWER_FLAG, .key = key, .number = value});
+        return;
+    }
     begin_item(answer, key, true);
     put(answer, value ? "true" : "false");
 }

@@ -1,5 +1,5 @@
 /*
- * answer: what was found out, written down as JSON, or as lines for a person at a terminal.
+ * answer: what was found out, written down as JSON, or as lines for a person at a terminal; or handed over as data.
  *
  * A writer of one document, in memory or, as it grows, into a file. Text that is no UTF-8 comes out with U+FFFD for
  * what is none, so that a reader never stumbles over it.
@@ -13,13 +13,33 @@
 
 enum { EXVI_ANSWER_DEPTH = 16 };
 
+/* One item of an answer that is data. `text` is UTF-8, valid during the call; control characters are escaped. */
+typedef enum exvi_answer_kind {
+    EXVI_ANSWER_OBJECT,
+    EXVI_ANSWER_LIST,
+    EXVI_ANSWER_CLOSE,   /* of the innermost object or list */
+    EXVI_ANSWER_TEXT,
+    EXVI_ANSWER_NUMBER,
+    EXVI_ANSWER_FLAG,    /* number: 0 or 1 */
+} exvi_answer_kind;
+typedef struct exvi_answer_item {
+    exvi_answer_kind kind;
+    const char *key;     /* NULL in lists and at the top */
+    const char *text;
+    size_t size;
+    uint64_t number;
+} exvi_answer_item;
+typedef bool exvi_answer_sink(void *arg, const exvi_answer_item *item); /* false: it takes no more */
+
 typedef struct exvi_answer {
+    exvi_answer_sink *sink; /* where not NULL: each item goes there, and nothing is written */
+    void *sink_arg;
     char *text;          /* length bytes; not ended with NUL */
     size_t length, room;
     bool as_lines;
     bool to_file;
     int file;            /* where to_file: a descriptor that full buffers are appended to */
-    bool failed;         /* no memory, or, with an errno in `why`, the file took no more */
+    bool failed;         /* no memory, or the sink or, with an errno in `why`, the file took no more */
     int why;
     unsigned depth;
     struct {

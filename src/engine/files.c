@@ -98,6 +98,13 @@ int exvi_file_new(const char *path, int *why)
     return exvi_raw_failed(file) ? -1 : (int)file;
 }
 
+int exvi_file_nameless(int *why)
+{
+    long file = EXVI_RAW(SYS_memfd_create, "exuvia", MFD_CLOEXEC);
+    *why = exvi_raw_failed(file) ? (int)-file : 0;
+    return exvi_raw_failed(file) ? -1 : (int)file;
+}
+
 static long put_some(int file, uint64_t offset, const void *bytes, size_t size)
 {
     return offset == AT_ITS_PLACE ? EXVI_RAW(SYS_write, file, bytes, size)
@@ -134,6 +141,12 @@ int exvi_file_new(const char *path, int *why)
     int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     *why = file < 0 ? errno : 0;
     return file;
+}
+
+int exvi_file_nameless(int *why)
+{
+    *why = ENOSYS;
+    return -1;
 }
 
 static long put_some(int file, uint64_t offset, const void *bytes, size_t size)

@@ -39,6 +39,7 @@ const void *exvi_open_file_map(int file, size_t *size, int *why);
 
 /* A new file of mode 0600; -1: there is one of that name, or it cannot be made, and *why is the errno. */
 int exvi_file_new(const char *path, int *why);
+int exvi_file_nameless(int *why); /* in memory, to be read and written; -1: *why is the errno */
 bool exvi_file_append(int file, const void *bytes, size_t size, int *why); /* all of it, or false */
 bool exvi_file_put(int file, uint64_t offset, const void *bytes, size_t size, int *why); /* the same, from there on */
 bool exvi_file_remove(const char *path);

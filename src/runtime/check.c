@@ -70,7 +70,7 @@ static uint64_t refcount_of(void *host, void *object)
 {
     (void)host;
     uint32_t count = exvi_header_of(object)->refcount;
-    return count >= EXVI_IMMORTAL_COUNT ? EXVI_HELD : count;
+    return count >= EXVI_IMMORTAL_COUNT ? EXVI_HELD : exvi_references_to(object, count);
 }
 
 static void visit_object(void *host, void *object, exvi_phase phase, exvi_visit_fn *visit, void *arg)

@@ -279,7 +279,10 @@ static uint32_t count_of(const exvi_header *header)
 {
     if (header->flags & EXVI_DYING)
         return 1;
-    return header->refcount >= EXVI_IMMORTAL_COUNT ? UINT32_MAX : header->refcount;
+    if (header->refcount >= EXVI_IMMORTAL_COUNT)
+        return UINT32_MAX;
+    uint64_t count = exvi_references_to(header + 1, header->refcount);
+    return count < UINT32_MAX ? (uint32_t)count : UINT32_MAX - 1;
 }
 
 static bool write_object(void *arg, uint32_t number, void *object)

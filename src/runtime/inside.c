@@ -132,8 +132,9 @@ uint32_t exvi_inside_held(const exvi_inside *inside, uint32_t number, const void
         return 0;
     if (header->refcount >= EXVI_IMMORTAL_COUNT)
         return EXV_IMMORTAL;
-    uint32_t count = header->refcount - ((header->flags & EXVI_UNREACHABLE) != 0);
-    return count > inside->seen[number] ? count - inside->seen[number] : 0;
+    uint64_t count = exvi_references_to(object, header->refcount) - ((header->flags & EXVI_UNREACHABLE) != 0);
+    uint64_t held = count > inside->seen[number] ? count - inside->seen[number] : 0;
+    return held < EXV_IMMORTAL ? (uint32_t)held : EXV_IMMORTAL - 1;
 }
 
 /* ------------------------------------------------------------------- blocks */

@@ -160,7 +160,7 @@ void world_hold(world *w, uint32_t id)
 {
     world_gain(w, id);
     w->node[id].hands++;
-    exv_incref(w->node[id].object);
+    world_incref(w->node[id].object);
 }
 
 void world_drop(world *w, uint32_t id)
@@ -168,7 +168,7 @@ void world_drop(world *w, uint32_t id)
     void *object = w->node[id].object;
     w->node[id].hands--;
     world_lose(w, id);
-    exv_decref(object);
+    world_decref(object);
 }
 
 void world_put_field(world *w, uint32_t id, uint32_t index, uint32_t child)
@@ -183,7 +183,7 @@ void world_put_field(world *w, uint32_t id, uint32_t index, uint32_t child)
         w->node[child].hands--;
     if (old != WORLD_NONE)
         world_lose(w, old);
-    exv_decref(old_object);
+    world_decref(old_object);
 }
 
 void world_put_root(world *w, uint32_t root, uint32_t child)
@@ -195,7 +195,7 @@ void world_put_root(world *w, uint32_t root, uint32_t child)
         w->node[child].hands--;
     if (old != WORLD_NONE)
         world_lose(w, old);
-    exv_decref(old_object);
+    world_decref(old_object);
 }
 
 uint32_t world_follow(world *w, uint32_t weak)
@@ -208,6 +208,8 @@ uint32_t world_follow(world *w, uint32_t weak)
         return WORLD_NONE;
     }
     WORLD_CHECK(w, target != WORLD_NONE && w->node[target].object == object && !w->node[target].cleared);
+    world_incref(object); /* of the foreign kind, if it is a proxy */
+    exv_decref(object);
     world_gain(w, target);
     w->node[target].hands++;
     world_excuse(w, target, false);
@@ -250,6 +252,7 @@ void world_freeze(world *w, bool frozen)
 
 void world_make_immortal(world *w, uint32_t id)
 {
+    world_incref(w->node[id].object); /* a foreign object is not immortal by that */
     exv_make_immortal(w->node[id].object);
     w->node[id].immortal = true;
     world_excuse(w, id, false);

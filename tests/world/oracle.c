@@ -323,7 +323,10 @@ static void check_weak(world *w, uint32_t id)
 static void check_node(world *w, uint32_t id)
 {
     const world_node *node = &w->node[id];
-    WORLD_CHECK(w, exv_refcount(node->object) == (node->immortal ? EXV_IMMORTAL : node->references));
+    if (node->immortal)
+        WORLD_CHECK(w, exv_refcount(node->object) == EXV_IMMORTAL);
+    else
+        WORLD_CHECK(w, world_refcount(node->object) == node->references);
     WORLD_CHECK(w, exv_gc_is_tracked(node->object) == node->tracked);
     WORLD_CHECK(w, exv_gc_is_finalized(node->object) == node->finalized);
     WORLD_CHECK(w, !node->doomed);

@@ -60,19 +60,18 @@ static void make_object(world *w)
         world_put_root(w, some_root(w), id);
 }
 
-static bool may_refer(const world *w, uint32_t from, uint32_t to)
+static void link_by(world *w, uint32_t from, uint32_t index, uint32_t to)
 {
-    /* When a shape without clear dies is known only by its destroy: too late to tell which weak reference went
-     * first. */
-    return !(world_is_stubborn(w->node[from].shape) && w->node[to].shape == WORLD_WEAK);
+    if (!world_may_refer(w, from, to))
+        return;
+    world_hold(w, to);
+    world_put_field(w, from, index, to);
 }
 
 static void link_to(world *w, uint32_t from, uint32_t to)
 {
-    if (w->node[from].field_count == 0 || !may_refer(w, from, to))
-        return;
-    world_hold(w, to);
-    world_put_field(w, from, world_random(w, w->node[from].field_count), to);
+    if (w->node[from].field_count > 0)
+        link_by(w, from, world_random(w, w->node[from].field_count), to);
 }
 
 static void link_objects(world *w)
@@ -123,7 +122,7 @@ static void point_often(world *w)
     world_put_root(w, some_root(w), many);
 }
 
-/* Objects with fields, each in hand, linked by their first field; `ids` receives them. */
+/* Objects with fields, each in hand, linked by their first field, mostly; `ids` receives them. */
 static uint32_t make_row(world *w, uint32_t *ids, uint32_t length)
 {
     uint32_t made = 0;
@@ -134,10 +133,8 @@ static uint32_t make_row(world *w, uint32_t *ids, uint32_t length)
             break;
         ids[made++] = id;
     }
-    for (uint32_t i = 0; i + 1 < made; i++) {
-        world_hold(w, ids[i + 1]);
-        world_put_field(w, ids[i], 0, ids[i + 1]);
-    }
+    for (uint32_t i = 0; i + 1 < made; i++)
+        link_by(w, ids[i], 0, ids[i + 1]);
     return made;
 }
 
@@ -146,16 +143,14 @@ static void decorate_row(world *w, const uint32_t *ids, uint32_t length)
 {
     for (uint32_t i = 0; i < length; i++) {
         uint32_t other = one_in(w, 3) ? world_pick(w) : ids[world_random(w, length)];
-        if (one_in(w, 4) && w->node[ids[i]].field_count > 1 && other != WORLD_NONE && may_refer(w, ids[i], other)) {
-            world_hold(w, other);
-            world_put_field(w, ids[i], 1, other);
-        }
+        if (one_in(w, 4) && w->node[ids[i]].field_count > 1 && other != WORLD_NONE)
+            link_by(w, ids[i], 1, other);
         if (!one_in(w, 8))
             continue;
         uint32_t weak = world_new_weak(w, ids[world_random(w, length)], one_in(w, 2));
         if (weak == WORLD_NONE)
             continue;
-        if (one_in(w, 2) && w->node[ids[i]].field_count > 1 && may_refer(w, ids[i], weak))
+        if (one_in(w, 2) && w->node[ids[i]].field_count > 1 && world_may_refer(w, ids[i], weak))
             world_put_field(w, ids[i], 1, weak);
         else
             world_put_root(w, some_root(w), weak);
@@ -169,8 +164,7 @@ static void make_ring(world *w)
     if (length == 0)
         return;
     decorate_row(w, ids, length);
-    world_hold(w, ids[0]);
-    world_put_field(w, ids[length - 1], 0, ids[0]);
+    link_by(w, ids[length - 1], 0, ids[0]);
     if (one_in(w, 4)) {
         world_hold(w, ids[length / 2]);
         world_put_root(w, some_root(w), ids[length / 2]);
@@ -203,7 +197,7 @@ static void make_weak(world *w)
     if (weak == WORLD_NONE)
         return;
     uint32_t holder = world_pick(w);
-    if (holder != WORLD_NONE && one_in(w, 2) && w->node[holder].field_count > 0 && may_refer(w, holder, weak))
+    if (holder != WORLD_NONE && one_in(w, 2) && w->node[holder].field_count > 0 && world_may_refer(w, holder, weak))
         world_put_field(w, holder, world_random(w, w->node[holder].field_count), weak);
     else
         world_put_root(w, some_root(w), weak);
@@ -344,7 +338,7 @@ static void keep(world *w, uint32_t id)
 /* The same, in an empty field of the other. */
 static void keep_in(world *w, uint32_t id, uint32_t other)
 {
-    if (other == WORLD_NONE || w->node[other].field_count == 0 || !may_refer(w, other, id))
+    if (other == WORLD_NONE || w->node[other].field_count == 0 || !world_may_refer(w, other, id))
         return;
     uint32_t index = world_random(w, w->node[other].field_count);
     if (w->node[other].fields[index] != WORLD_NONE)

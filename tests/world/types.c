@@ -7,6 +7,8 @@
 
 #include "object.h"
 
+#include <stdlib.h>
+
 #define CHECK_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
 static uint64_t check_of(const world *w, uint32_t id)
@@ -39,6 +41,46 @@ void world_set_up_payload(world *w, uint32_t id)
     payload->field_count = node->field_count;
     if (node->shape == WORLD_LEAF_BLOCK || node->shape == WORLD_HEAVY)
         payload->block = exv_alloc(w->heap, 1 + world_random(w, 3000));
+    if (node->shape == WORLD_FOREIGN) {
+        payload->foreign = malloc(sizeof *payload->foreign);
+        *payload->foreign = 1;
+    }
+}
+
+static size_t foreign_count(void *self)
+{
+    const size_t *foreign = ((world_payload *)self)->foreign;
+    return foreign ? *foreign : 0;
+}
+
+static bool is_proxy(const void *object)
+{
+    return exv_get_type(object) == world_type(WORLD_FOREIGN);
+}
+
+void *world_incref(void *object)
+{
+    if (!object || !is_proxy(object))
+        return exv_incref(object);
+    ++*((world_payload *)object)->foreign;
+    return object;
+}
+
+void world_decref(void *object)
+{
+    if (object && is_proxy(object)) {
+        world_payload *payload = object;
+        if (--*payload->foreign > 0)
+            return;
+        free(payload->foreign);
+        payload->foreign = NULL;
+    }
+    exv_decref(object);
+}
+
+size_t world_refcount(void *object)
+{
+    return is_proxy(object) ? foreign_count(object) + exv_refcount(object) - 1 : exv_refcount(object);
 }
 
 /* Also called in the snapshot of a flight: reads the payload only. */
@@ -82,7 +124,9 @@ static void clear(void *self)
         w->node[id].fields[i] = WORLD_NONE;
         if (child != WORLD_NONE)
             world_lose(w, child);
-        EXV_CLEAR(payload->fields[i]);
+        void *dropped = payload->fields[i];
+        payload->fields[i] = NULL;
+        world_decref(dropped);
     }
 }
 
@@ -153,6 +197,7 @@ static void destroy(void *self)
     }
     payload->check = 0;
     exv_free(w->heap, payload->block);
+    free(payload->foreign);
     world_mark_dead(w, id);
     if (w->mode == WORLD_WILD && !w->ending)
         world_act_wildly(w);
@@ -194,6 +239,8 @@ static const exv_type types[WORLD_SHAPES] = {
     [WORLD_STUBBORN] = {.name = "stubborn", .size = FIELDS(2), .visit = visit, .destroy = destroy},
     [WORLD_STUBBORN_FINAL] = {.name = "stubborn with finalizer", .size = FIELDS(2), .visit = visit,
                               .finalize = finalize, .destroy = destroy},
+    [WORLD_FOREIGN] = {.name = "foreign", .size = FIELDS(2), .visit = visit, .clear = clear, .destroy = destroy,
+                       .foreign_count = foreign_count},
 };
 
 const exv_type *world_type(world_shape shape)

@@ -39,6 +39,7 @@ typedef enum world_shape {
     WORLD_HEAVY,          /* two fields, finalizer, owns a block */
     WORLD_STUBBORN,       /* two fields, no clear */
     WORLD_STUBBORN_FINAL,
+    WORLD_FOREIGN,        /* two fields, a proxy: counted elsewhere */
     WORLD_SHAPES,
     WORLD_WEAK = WORLD_SHAPES, /* a weak reference */
 } world_shape;
@@ -160,11 +161,19 @@ typedef struct world_payload {
     world *w;                 /* NULL: not set up */
     uint32_t id, field_count;
     void *block;
+    size_t *foreign;          /* the count of a foreign object, which is all there is of it */
     uint64_t check;           /* follows from the two ids: see types.c */
     void *fields[];
 } world_payload;
 
 const exv_type *world_type(world_shape shape);
+
+/* One reference more or less in the heap; of a proxy, to its foreign object. NULL is ignored. How many there are, but
+ * of immortal ones. */
+void *world_incref(void *object);
+void world_decref(void *object);
+size_t world_refcount(void *object);
+
 bool world_is_payload_intact(const world *w, uint32_t id);
 void world_set_up_payload(world *w, uint32_t id);
 void world_weak_died(exv_weakref *ref, void *arg);
@@ -195,6 +204,15 @@ static inline bool world_has_finalizer(world_shape shape)
 {
     return shape == WORLD_LEAF_FINAL || shape == WORLD_PAIR_FINAL || shape == WORLD_HEAVY ||
            shape == WORLD_STUBBORN_FINAL;
+}
+
+/* Types without clear drop what the heap counts. When one dies is known only by its destroy: too late to tell which
+ * weak reference went first. */
+static inline bool world_may_refer(const world *w, uint32_t from, uint32_t to)
+{
+    world_shape shape = w->node[to].shape;
+    bool stubborn = w->node[from].shape == WORLD_STUBBORN || w->node[from].shape == WORLD_STUBBORN_FINAL;
+    return !stubborn || (shape != WORLD_WEAK && shape != WORLD_FOREIGN);
 }
 
 static inline bool world_is_stubborn(world_shape shape)
