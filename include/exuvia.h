@@ -682,9 +682,9 @@ EXV_API const char *exv_heap_check(exv_heap *heap);
  *  exv_heap_dump_start(), and later exv_heap_dump_wait(): EXV_BUSY is its answer when the time is over first (0: it
  *  does not wait). Where no child can be had the file is written in place, before the start returns.
  *
- *  EXV_OS_ERROR: the file took no more (disk full, closed, not open for writing). EXV_NO_MEMORY; EXV_UNSUPPORTED: the
- *  child died, or the process was forked. EXV_BUSY from a start: one is being written. A file that is not whole says so
- *  of itself. A wait without a start is EXV_OK. exv_heap_free() ends one that is being written.
+ *  EXV_OS_ERROR: the file took no more (disk full, closed, not open for writing), or is open to append. EXV_NO_MEMORY;
+ *  EXV_UNSUPPORTED: the child died, or the process was forked. EXV_BUSY from a start: one is being written. A file that
+ *  is not whole says so of itself. A wait without a start is EXV_OK. exv_heap_free() ends one that is being written.
  *
  *  Each object is visited three times; beside the heap that takes 13 bytes of memory for each. */
 EXV_API exv_status exv_heap_dump(exv_heap *heap, int fd);

@@ -442,6 +442,10 @@ static void test_a_file_that_takes_nothing(void **state)
     assert_int_equal(exv_heap_dump(heap, full), EXV_OS_ERROR);
     assert_string_equal(exv_error_message(heap), "OSError: the heap file could not be written: Bad file descriptor");
     assert_int_equal(exv_heap_dump(heap, -1), EXV_OS_ERROR);
+    int appends = open(path, O_WRONLY | O_APPEND);
+    assert_int_equal(exv_heap_dump(heap, appends), EXV_OS_ERROR);
+    assert_non_null(strstr(exv_error_message(heap), "open to append"));
+    close(appends);
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(exv_heap_dump(heap, ends[1]), EXV_OS_ERROR);

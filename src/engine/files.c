@@ -200,6 +200,12 @@ bool exvi_file_write(const char *path, const char *text)
 }
 #endif
 
+bool exvi_file_appends(int file)
+{
+    int flags = fcntl(file, F_GETFL);
+    return flags >= 0 && (flags & O_APPEND) != 0;
+}
+
 bool exvi_file_again(int file, char *text, size_t room)
 {
     size_t size = read_at_start(file, text, room - 1);

@@ -42,6 +42,7 @@ int exvi_file_new(const char *path, int *why);
 int exvi_file_nameless(int *why); /* in memory, to be read and written; -1: *why is the errno */
 bool exvi_file_append(int file, const void *bytes, size_t size, int *why); /* all of it, or false */
 bool exvi_file_put(int file, uint64_t offset, const void *bytes, size_t size, int *why); /* the same, from there on */
+bool exvi_file_appends(int file); /* opened so that everything lands at its end. Not for a child: it sets errno */
 bool exvi_file_remove(const char *path);
 
 /* Where a symbolic link leads, cut at `room` bytes and not ended with NUL: the size, or 0. */

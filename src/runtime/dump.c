@@ -6,6 +6,7 @@
  */
 #include "dump.h"
 
+#include "files.h"
 #include "inside.h"
 #include "interned.h"
 #include "platform.h"
@@ -430,6 +431,8 @@ static exv_status start(exv_heap *heap, int file)
     exvi_dump *own = &heap->dump;
     if (own->active)
         return exvi_error(heap, EXV_BUSY, "a heap file is being written already");
+    if (exvi_file_appends(file)) /* its header is written last, at its beginning */
+        return exvi_error(heap, EXV_OS_ERROR, "the heap file could not be written: its descriptor is open to append");
     own->active = true;
     own->file = file;
     own->snapshot.file = &own->file;

@@ -116,6 +116,20 @@ handlers = {number: signal.getsignal(number) for number in signal.valid_signals(
     assert sleeps(it.pid) == rested, "what nobody asks costs nothing"
 
 
+def test_a_copy_that_stands_still(python, tmp_path):
+    assert python.program(f"""
+from exuvia import _dump
+from exuvia.commands import dump
+source = os.memfd_create('source')
+os.ftruncate(source, 10_000)
+os.sendfile = lambda target, source, at, count: 5000 if at == 0 else 0
+try:
+    _dump.new_file({str(tmp_path / 'it.exv')!r}, dump._fill(source))
+except OSError as error:
+    print(error.strerror, os.listdir({str(tmp_path)!r}))
+""", install=False) == "the file of the process ends before its size says so []\n"
+
+
 def test_forks_have_a_mailbox_of_their_own_and_no_warning(program):
     it = program("""
 import warnings

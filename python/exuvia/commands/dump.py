@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -15,7 +16,10 @@ def _fill(source: int) -> Callable[[int], None]:
     def fill(target: int) -> None:
         at, size = 0, os.fstat(source).st_size
         while at < size:
-            at += os.sendfile(target, source, at, size - at)
+            done = os.sendfile(target, source, at, size - at)
+            if done == 0:
+                raise OSError(errno.EIO, "the file of the process ends before its size says so")
+            at += done
     return fill
 
 
