@@ -22,7 +22,9 @@ enum { PATH = 256, TRIES = 10 };
 
 typedef struct request {
     const char *folder;
-    int number, pid, values;
+    int number, pid;
+    unsigned question;
+    unsigned long long since;
     uint64_t patience_ns;
     int file;               /* the mailbox, -1: not open */
     exvi_mailbox *page;     /* NULL: not mapped */
@@ -127,7 +129,8 @@ static bool is_open(exvi_mail state)
 /* With the lock. */
 static outcome ask(request *asked, int *file, int *why)
 {
-    asked->page->values = asked->values != 0;
+    asked->page->question = asked->question;
+    asked->page->since = asked->since;
     atomic_store(&asked->page->state, EXVI_MAIL_ASKED);
     ring(asked);
     outcome out = ANSWERED;
@@ -152,7 +155,7 @@ static PyObject *result_of(const request *asked, outcome out, int file, int why)
     switch (out) {
     case ANSWERED:
         if (file >= 0)
-            return Py_BuildValue("(iKKKK)", file, told[0], told[1], told[2], told[3]);
+            return Py_BuildValue("(iKKKKK)", file, told[0], told[1], told[2], told[3], told[4]);
         memcpy(text, asked->page->text, sizeof text);
         return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strnlen(text, sizeof text), "replace");
     case REFUSED:
@@ -170,7 +173,8 @@ PyObject *exvi_asker_ask(PyObject *self, PyObject *args)
     (void)self;
     double patience;
     request asked = {.file = -1};
-    if (!PyArg_ParseTuple(args, "siipd", &asked.folder, &asked.number, &asked.pid, &asked.values, &patience))
+    if (!PyArg_ParseTuple(args, "siiIKd", &asked.folder, &asked.number, &asked.pid, &asked.question, &asked.since,
+                          &patience))
         return NULL;
     asked.patience_ns = (uint64_t)(patience * 1e9);
     PyObject *result = NULL;

@@ -1,5 +1,5 @@
 /*
- * asker: how another process is asked for a dump by its mailbox (mailbox.h).
+ * asker: how another process is asked by its mailbox (mailbox.h).
  *
  * Nothing is written before the page has proved to be one of ours, of this version, of this very process, and such that
  * it cannot shrink under our hands. What the process then offers is opened only as a regular file without a name: a
@@ -10,12 +10,13 @@
 
 #include <Python.h>
 
-/* (folder, number, pid, values, patience) -> (descriptor, objects, references, bytes, nanoseconds stopped), or what
- * says why not. `folder` is /proc/PID/fd and `number` the descriptor's there, `pid` the process's number as it sees it
- * itself. The descriptor is of a whole file without a name, to be read, and is the caller's. None: this is no mailbox
- * of that process's. A text: the process could not make one, and says why. A number: EXVI_REFUSED_*. OSError: what the
- * system says. Waits without the GIL, `patience` seconds until the process begins, and then as long as it writes; a
- * signal handler that raises gives the request up. */
+/* (folder, number, pid, question, since, patience) -> (descriptor, objects, references, bytes, nanoseconds stopped,
+ * nanoseconds of the child's CPU), or what says why not. The question is one of _answers.py. `folder` is /proc/PID/fd
+ * and `number` the descriptor's there, `pid` the process's number as it sees it itself. The descriptor is of a whole
+ * file without a name, to be read, and is the caller's. None: this is no mailbox of that process's. A text: the
+ * process could not make one, and says why. A number: EXVI_REFUSED_*. OSError: what the system says. Waits without
+ * the GIL, `patience` seconds until the process begins, and then as long as it writes; a signal handler that raises
+ * gives the request up. */
 PyObject *exvi_asker_ask(PyObject *self, PyObject *args);
 
 enum {

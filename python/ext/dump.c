@@ -582,7 +582,7 @@ PyObject *exvi_dump(const exvi_layout *layout, PyObject *args, bool (*is_given_u
             errno = (int)word[0];
             PyErr_SetFromErrno(PyExc_OSError);
         } else {
-            result = Py_BuildValue("(KKKK)", word[1], word[2], word[3], stopped_ns);
+            result = Py_BuildValue("(KKKKK)", word[1], word[2], word[3], stopped_ns, snapshot.answer->cpu_ns);
         }
     }
     exvi_snapshot_end(&snapshot);

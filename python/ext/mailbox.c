@@ -71,16 +71,16 @@ static void wait_for_collection(uint32_t number)
 static int take_answer(PyObject *made, exvi_mailbox *page)
 {
     int file;
-    unsigned long long told[4];
+    unsigned long long told[EXVI_MAILBOX_TOLD];
     if (!PyTuple_Check(made)) {
         const char *text = PyUnicode_Check(made) ? PyUnicode_AsUTF8(made) : NULL;
         snprintf(page->text, sizeof page->text, "%s", text ? text : "no answer");
         return -1;
     }
-    if (!PyArg_ParseTuple(made, "iKKKK", &file, &told[0], &told[1], &told[2], &told[3]))
+    if (!PyArg_ParseTuple(made, "iKKKKK", &file, &told[0], &told[1], &told[2], &told[3], &told[4]))
         return -1;
     page->file = file;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < EXVI_MAILBOX_TOLD; i++)
         page->told[i] = told[i];
     return file;
 }
@@ -91,7 +91,7 @@ static int answer(uint32_t number, exvi_mailbox *page)
 {
     PyObject *function = Py_NewRef(mailbox.answer);
     snprintf(page->text, sizeof page->text, "the answer could not be made");
-    PyObject *made = PyObject_CallFunction(function, "O", page->values ? Py_True : Py_False);
+    PyObject *made = PyObject_CallFunction(function, "IK", page->question, (unsigned long long)page->since);
     int file = made ? take_answer(made, page) : -1;
     PyErr_Clear();
     Py_XDECREF(made);

@@ -1,5 +1,5 @@
 /*
- * mailbox: a page of memory by which another process asks this one for a dump, and a thread of ours that waits for it.
+ * mailbox: a page of memory by which another process asks this one a question, and a thread of ours that waits for it.
  *
  * The page is a file without a name (a memfd). Its descriptor is found under /proc/PID/fd, which the system shows to
  * whoever may read this process's memory anyway: its own user, and root. So nothing listens on anything else, no
@@ -20,7 +20,7 @@
 
 #define EXVI_MAILBOX_NAME "exuvia-mailbox"
 #define EXVI_MAILBOX_MAGIC "EXVMBOX"
-enum { EXVI_MAILBOX_VERSION = 1, EXVI_MAILBOX_TEXT = 512 };
+enum { EXVI_MAILBOX_VERSION = 2, EXVI_MAILBOX_TEXT = 512, EXVI_MAILBOX_TOLD = 5 };
 
 typedef enum exvi_mail {
     EXVI_MAIL_NONE,
@@ -35,15 +35,16 @@ typedef struct exvi_mailbox {
     uint32_t version;
     int32_t pid;             /* as the process itself sees it */
     _Atomic uint32_t bell, state;
-    uint32_t values;         /* of the request: with values */
+    uint32_t question;       /* of the request, as the function understands it; so is `since` */
     int32_t file;            /* of the answer: the descriptor in this process; closed when the page is empty again */
-    uint64_t told[4];        /* objects, references, bytes, nanoseconds stopped */
+    uint64_t since;
+    uint64_t told[EXVI_MAILBOX_TOLD]; /* objects, references, bytes, nanoseconds stopped and of the child's CPU */
     char text[EXVI_MAILBOX_TEXT]; /* why it failed */
 } exvi_mailbox;
 
-/* From now on `answer`, a function of Python's, is called with whether values are wanted; it gives a descriptor, which
- * is ours then, and four numbers, or a text that says why not. Where the system has no such file or no thread to give,
- * nobody can ask. NULL: nobody can any more; gives up the GIL until the thread has ended. */
+/* From now on `answer`, a function of Python's, is called with the question and `since`; it gives a descriptor, which
+ * is ours then, and the numbers to be told, or a text that says why not. Where the system has no such file or no
+ * thread to give, nobody can ask. NULL: nobody can any more; gives up the GIL until the thread has ended. */
 void exvi_mailbox_open(const exvi_layout *layout, PyObject *answer);
 
 /* Before a fork, and after it in the parent. What is written just then is given up. The thread is begun again by a

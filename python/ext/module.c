@@ -346,7 +346,7 @@ static PyMethodDef methods[] = {
     {"announce", core_announce, METH_O, NULL},
     {"term_watch", core_term_watch, METH_NOARGS, NULL},
     {"term_taken", core_term_taken, METH_NOARGS, NULL},
-    {"stats", exvi_numbers_all, METH_NOARGS, NULL},
+    {"stats", exvi_numbers_all, METH_VARARGS, NULL},
     {"log_open", core_log_open, METH_O, NULL},
     {"log_write", core_log_write, METH_NOARGS, NULL},
     {"log_close", core_log_close, METH_NOARGS, NULL},

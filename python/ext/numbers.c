@@ -15,6 +15,7 @@ typedef struct copy {
     exvi_turn_stats turn;
     exvi_stops stops;
     exvi_reclaim_stats rounds;
+    unsigned long long since;
     size_t count;
     exvi_record records[EXVI_RECORDS];
 } copy;
@@ -53,11 +54,14 @@ static PyObject *record_dict(const exvi_record *record)
 
 static PyObject *record_tuple(const copy *from)
 {
-    PyObject *tuple = PyTuple_New((Py_ssize_t)from->count);
-    for (size_t i = 0; tuple && i < from->count; i++) {
+    size_t first = 0;
+    while (first < from->count && from->records[first].number <= from->since)
+        first++;
+    PyObject *tuple = PyTuple_New((Py_ssize_t)(from->count - first));
+    for (size_t i = first; tuple && i < from->count; i++) {
         PyObject *dict = record_dict(&from->records[i]);
         if (dict)
-            PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, dict);
+            PyTuple_SET_ITEM(tuple, (Py_ssize_t)(i - first), dict);
         else
             Py_CLEAR(tuple);
     }
@@ -129,13 +133,16 @@ static PyObject *dict_of(const copy *from)
                        add(dict, "pauses", stops_dict(&from->stops)));
 }
 
-PyObject *exvi_numbers_all(PyObject *self, PyObject *unused)
+PyObject *exvi_numbers_all(PyObject *self, PyObject *args)
 {
     (void)self;
-    (void)unused;
+    unsigned long long since = 0;
+    if (!PyArg_ParseTuple(args, "|K", &since))
+        return NULL;
     copy *from = PyMem_RawMalloc(sizeof *from);
     if (!from)
         return PyErr_NoMemory();
+    from->since = since;
     exvi_turn_read(&from->turn);
     from->stops = *exvi_stops_get();
     from->rounds = *exvi_reclaim_stats_get();

@@ -9,7 +9,7 @@
 
 #include "layout.h"
 
-/* A dictionary; its fields are those of exuvia.Stats. */
-PyObject *exvi_numbers_all(PyObject *self, PyObject *unused);
+/* (since=0) -> a dictionary; its fields are those of exuvia.Stats, of the collections those numbered above `since`. */
+PyObject *exvi_numbers_all(PyObject *self, PyObject *args);
 
 #endif

@@ -1,6 +1,6 @@
 """Heap files: how one of this process is written, by a child, and where.
 
-For exuvia.dump() and the questions of _questions, and where another process asks, through the mailbox.
+For exuvia.dump() and the questions of _questions, and where another process asks (_answers).
 """
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from exuvia._host import core as _core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, TypeVar
+    from typing import Callable, Iterable, TypeVar
 
     T = TypeVar("T")
 
@@ -19,18 +19,24 @@ if TYPE_CHECKING:
 _STATUS = {"VmRSS:": "resident", "VmPTE:": "page_tables", "RssFile:": "files", "RssShmem:": "shared"}
 
 
+def told_by(status: Iterable[str]) -> dict[str, int]:
+    """What the lines of /proc/PID/status say of memory; bytes."""
+    found = {}
+    for line in status:
+        key = _STATUS.get(line.partition("\t")[0])
+        if key:
+            found[key] = int(line.split()[1]) * 1024
+    return found
+
+
 def _memory() -> dict[str, int | None]:
     """As far as the system tells; bytes."""
-    found: dict[str, int | None] = {"malloc_free": _core.malloc_free()}
+    free = {"malloc_free": _core.malloc_free()}
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-            for line in file:
-                key = _STATUS.get(line.partition("\t")[0])
-                if key:
-                    found[key] = int(line.split()[1]) * 1024
+            return {**free, **told_by(file)}
     except OSError:
-        pass
-    return found
+        return free
 
 
 def _info() -> bytes:
@@ -58,26 +64,14 @@ def nameless_file() -> int:
     return os.memfd_create("exuvia")
 
 
-def write(file: int, values: bool, asked: bool = False) -> tuple[int, int, int, int]:
-    """Objects, references, bytes of the file, nanoseconds the program stood still. The file is empty, and open for
-    reading and writing. `asked`: through the mailbox, so it ends where nobody waits for it any more.
+def write(file: int, values: bool, asked: bool = False) -> tuple[int, int, int, int, int]:
+    """Objects, references, bytes of the file, nanoseconds the program stood still, and those of the child's CPU. The
+    file is empty, and open for reading and writing. `asked`: through the mailbox, so it ends where nobody waits for it
+    any more.
 
     OSError; RuntimeError: the checks of this interpreter do not hold, or no child can be had.
     """
     return _core.dump(file, _info(), values, asked)
-
-
-def answer(values: bool) -> tuple[int, ...] | str:
-    """For the mailbox: the descriptor of a new heap file and what write() gives, or why there is none."""
-    try:
-        file = nameless_file()
-        try:
-            return (file, *write(file, values, True))
-        except BaseException:
-            os.close(file)
-            raise
-    except BaseException as error:  # this thread has nobody else to tell
-        return str(error) or type(error).__name__
 
 
 def new_file(path: str, fill: Callable[[int], T]) -> T:

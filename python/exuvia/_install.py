@@ -8,7 +8,7 @@ import time
 from _weakref import ref  # the module weakref brings four others
 
 import _exuvia_variables
-from exuvia import _dump, _environment, _log
+from exuvia import _answers, _environment, _log
 from exuvia._host import core as _core
 from exuvia._options import LARGEST_BUDGET_MS
 
@@ -118,7 +118,7 @@ def install(mode: str = "auto", pause_budget_ms: float = 5.0, huge_pages: bool =
     _proven = _standing = True
     _register()
     _core.announce(callbacks)
-    _core.mailbox_open(_dump.answer if answers else None)
+    _core.mailbox_open(_answers.answer if answers else None)
     if huge_pages and not os.environ.get("PYTHONMALLOC"):
         _core.huge_arenas()
 
@@ -134,7 +134,7 @@ def answer_alone() -> str:
     except Unsupported as error:
         return str(error)
     _register()
-    _core.mailbox_open(_dump.answer)
+    _core.mailbox_open(_answers.answer)
     return ""
 
 

@@ -40,5 +40,5 @@ def heap_ask(*_: object) -> tuple[int, str]:
     return 2, WHY
 
 
-def stats() -> dict[str, Any]:
+def stats(since: int = 0) -> dict[str, Any]:
     return {}

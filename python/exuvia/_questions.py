@@ -27,9 +27,11 @@ class Dump:
     """Of the file."""
     stopped_ns: int
     """The clone; the program stood still."""
+    child_cpu_ns: int
+    """CPU time of the child."""
 
 
-def _write(file: int, values: bool) -> tuple[int, int, int, int]:
+def _write(file: int, values: bool) -> tuple[int, int, int, int, int]:
     _install.verify()
     try:
         return _dump.write(file, values)

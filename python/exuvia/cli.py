@@ -1,4 +1,4 @@
-"""exuvia run | enable | doctor | bench | dump | summary ...: the command line. Its files are in exuvia.commands."""
+"""exuvia run | enable | doctor | bench | dump | top | summary ...: the command line. Its files: exuvia.commands."""
 from __future__ import annotations
 
 import argparse
@@ -7,7 +7,7 @@ import sys
 
 def _parser() -> argparse.ArgumentParser:
     import exuvia
-    from exuvia.commands import bench, doctor, dump, enable, heap
+    from exuvia.commands import bench, doctor, dump, enable, heap, top
 
     parser = argparse.ArgumentParser(prog="exuvia",
                                      description="Full collections that do not stop the program, and answers from its "
@@ -16,7 +16,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"exuvia {exuvia.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="run a program as python does")
-    for command in (doctor, enable, bench, dump, heap):
+    for command in (doctor, enable, bench, dump, top, heap):
         command.add(commands)
     parser.set_defaults(do=lambda options: parser.error("no command: give one of " + ", ".join(commands.choices)))
     return parser

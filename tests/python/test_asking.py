@@ -19,7 +19,7 @@ def forge(offered, pid=None, seal=True):
     file = os.memfd_create('exuvia-mailbox', os.MFD_ALLOW_SEALING)
     os.ftruncate(file, 4096)
     page = mmap.mmap(file, 4096)
-    struct.pack_into('<8sIiIIIi', page, 0, b'EXVMBOX', 1, pid or os.getpid(), 0, 0, 0, offered)
+    struct.pack_into('<8sIiIIIi', page, 0, b'EXVMBOX', 2, pid or os.getpid(), 0, 0, 0, offered)
     if seal:
         fcntl.fcntl(file, 1033, 2)
     print('ready', flush=True)
@@ -265,7 +265,7 @@ def test_what_means_harm_is_not_opened(program, tmp_path):
     for name in "fifo", "named":
         it = program(FORGED + f"forge(os.open({str(tmp_path / name)!r}, os.O_RDWR))", install=False)
         status, said = it.ask("census")
-        assert status == 2 and "is no heap file" in said, said
+        assert status == 2 and "is no answer" in said, said
     nothing = "file = os.memfd_create('nothing')\nos.write(file, b'x' * 10000)\n"
     it = program(FORGED + nothing + "forge(file)", install=False)
     assert it.ask("census")[0] == 2

@@ -52,7 +52,7 @@ def _dump(options: argparse.Namespace) -> int:
     return 0
 
 
-def _pid(text: str) -> int:
+def process_number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 1 << 31:
         raise argparse.ArgumentTypeError(f"the number of a process, not {text!r}")
     return int(text)
@@ -62,7 +62,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("dump", help="a heap file of a running process",
                                  description="Write a heap file of a running process, which goes on meanwhile. Status "
                                              "0; 1: there is no such process; 2: it cannot be had, and why.")
-    parser.add_argument("pid", metavar="PID", type=_pid, help="its number; it runs with Exuvia")
+    parser.add_argument("pid", metavar="PID", type=process_number, help="its number; it runs with Exuvia")
     parser.add_argument("-o", "--output", metavar="FILE", help="a new file (exuvia-PID-1.exv, or the next free number)")
     parser.add_argument("--values", action="store_true", help="also the first characters of strings")
     parser.add_argument("--json", action="store_true", help="what was written, sizes in bytes")

@@ -1,9 +1,11 @@
-"""A running process is asked for a heap file: through its mailbox, which the extension keeps (mailbox.h)."""
+"""A running process is asked: through its mailbox, which the extension keeps (mailbox.h)."""
 from __future__ import annotations
 
+import json
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from exuvia._answers import HEAP, HEAP_WITH_VALUES, NUMBERS
 from exuvia._host import core as _core
 from exuvia.heap import remote
 
@@ -15,8 +17,9 @@ REFUSALS = {
     1: "somebody else is asking it",
     2: "it does not begin to answer: a thread of it is in C and keeps the GIL; try again",
     3: "it has ended, or replaced itself, or closed the descriptor by which it is asked",
-    4: "what it offers is no heap file",
+    4: "what it offers is no answer",
 }
+MOST_BYTES = 1 << 24  # of what is no heap file
 
 
 class Refused(Exception):
@@ -34,6 +37,7 @@ class Dumped(NamedTuple):
     references: int
     bytes: int
     stopped_ns: int
+    child_cpu_ns: int
 
 
 def is_process(text: str) -> bool:
@@ -82,25 +86,25 @@ def _why_none(pid: int) -> str:
     return f"it runs without Exuvia, or not so that it can be asked: {START}"
 
 
-def _ask(pid: int, values: bool) -> object:
+def _ask(pid: int, question: int, since: int) -> object:
     folder = f"/proc/{pid}/fd"
     own = _own_number(pid)
     for number in _descriptors(folder):
-        answer = _core.ask_process(folder, number, own, values, PATIENCE)
+        answer = _core.ask_process(folder, number, own, question, since, PATIENCE)
         if answer is not None:
             return answer
     return None
 
 
-def dump(pid: int, values: bool) -> Dumped:
-    """Raises Refused. The descriptor is the caller's."""
+def _answer(pid: int, question: int, since: int = 0) -> tuple[int, ...]:
+    """Of Dumped."""
     try:
-        answer = _ask(pid, values)
+        answer = _ask(pid, question, since)
         if answer is None and remote.IS_THERE and not _has_closed(pid):
             remote.load(pid)
-            answer = _ask(pid, values)
+            answer = _ask(pid, question, since)
         if isinstance(answer, tuple):
-            return Dumped(*answer)
+            return answer
         why = answer if isinstance(answer, str) else _why_none(pid) if answer is None else \
             _why_silent(pid) if answer == 2 else REFUSALS[int(str(answer))]
     except remote.Failed as error:
@@ -113,3 +117,20 @@ def dump(pid: int, values: bool) -> Dumped:
     except OSError as error:
         raise Refused(f"process {pid}: {error.strerror}") from None
     raise Refused(f"process {pid}: {why}")
+
+
+def dump(pid: int, values: bool) -> Dumped:
+    """Raises Refused. The descriptor is the caller's."""
+    return Dumped(*_answer(pid, HEAP_WITH_VALUES if values else HEAP))
+
+
+def numbers(pid: int, since: int) -> dict[str, Any]:
+    """What _answers tells of its collections, but of those only the ones numbered above `since`. Raises Refused."""
+    with open(_answer(pid, NUMBERS, since)[0], "rb") as file:
+        try:
+            told = json.loads(file.read(MOST_BYTES))
+        except ValueError:
+            told = None
+    if not isinstance(told, dict):
+        raise Refused(f"process {pid}: {REFUSALS[4]}")
+    return told

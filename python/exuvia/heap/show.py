@@ -4,7 +4,7 @@ from __future__ import annotations
 import time
 from typing import Any, Iterable
 
-from exuvia._summary import Table, plain
+from exuvia._summary import Table, milliseconds, plain
 from exuvia.heap.hints import CALLED_BLIND, hint
 
 Answer = dict[str, Any]
@@ -265,3 +265,67 @@ def diff(answer: Answer) -> str:
     for of in answer["paths"]:
         lines += [f"  {number(of['count'])} new, retaining {size(of['retained'])}", *path(of["steps"])]
     return "\n".join(lines)
+
+
+# ------------------------------------------------------------------------ top
+
+def watched(answer: Answer, first: Answer) -> str:
+    """One refresh of a watch, but for the types; `first` was the first one."""
+    lines = [title({"info": answer})]
+    if answer["note"]:
+        lines.append(f"  {answer['note']}")
+    before = dict(_memory_watched(first))
+    rows = []
+    for name, of in _memory_watched(answer):
+        more = 0 if of is None else of - (before.get(name) or 0)
+        rows.append([name, "not known" if of is None else size(of), change(more) if more else ""])
+    lines.append(plain(Table("memory, and since the beginning", ["", "", ""], rows, 1)))
+    lines += _collections_watched(answer["numbers"]) if answer["numbers"] else []
+    cost = answer["cost"]
+    lines.append(f"cost  {milliseconds(cost['cpu_ns'])} of processor time in the {cost['seconds']:.1f} s since it last "
+                 f"looked at the heap: {cost['percent']:.2g} %, and at {cost['most_percent']:g} % it looks again")
+    return "\n".join(lines)
+
+
+def _memory_watched(answer: Answer) -> list[tuple[str, int | None]]:
+    """What the last look told apart, and what has come since."""
+    now, then = answer["memory"], answer["heap"]["memory"]
+    _, *parts, _ = memory({**answer["heap"], "info": answer["heap"]})
+    return [("resident", now.get("resident")), *parts,
+            ("come since the last look", now.get("resident", 0) - then.get("resident", 0)),
+            ("page tables, beside that", now.get("page_tables"))]
+
+
+def _collections_watched(numbers: Answer) -> list[str]:
+    stats, generations = numbers["stats"], numbers["generations"]
+    young, middle, full = (of["collections"] for of in generations)
+    collected = sum(of["collected"] for of in generations)
+    lines = [f"collections  {number(young + middle)} young, {number(full)} full"
+             + (f", {number(stats['completed'])} in the background" if numbers["installed"] else "")
+             + f"; {objects(collected)} collected" + ("" if numbers["enabled"] else "; the collector is disabled")
+             + (f"; {stats['in_flight']} now" if stats["in_flight"] else "")]
+    whole, last = stats["pauses"]["all"], stats["last"]
+    if not numbers["installed"]:
+        return [*lines, "stops  not known: collections in the background are not installed there"]
+    lines.append(f"stops  {number(whole['count'])}: 99 % under {milliseconds(whole['p99_ns'])}, the longest "
+                 f"{milliseconds(whole['max_ns'])}, together {milliseconds(whole['total_ns'])}; the longest by kind: "
+                 + (", ".join(f"{kind} {milliseconds(of['max_ns'])}" for kind, of in stats["pauses"].items()
+                              if kind != "all" and of["count"]) or "none"))
+    if stats["completed"]:
+        lines.append(f"last in the background  {number(last['examined'])} objects, {number(last['unreachable'])} "
+                     f"unreachable; clone {milliseconds(last['clone_ns'])}, search {milliseconds(last['search_ns'])}, "
+                     f"longest stop {milliseconds(last['longest_ns'])}")
+    return lines
+
+
+def growing(types: list[Answer], when: float | None, names: int | None = None) -> str:
+    """What grew most first; names of at most so many letters."""
+    seen = time.strftime(" at %H:%M:%S", time.localtime(when)) if when is not None else ""
+    rows = []
+    for of in types:
+        name = of["type"] if names is None or len(of["type"]) <= names else of["type"][:names - 3] + "..."
+        new, more = of["count"] - of["count_before"], of["bytes"] - of["bytes_first"]
+        rows.append([name, number(of["count"]), f"{new:+,}" if new else "", size(of["bytes"]),
+                     change(more) if more else ""])
+    columns = ["type", "objects", "since the look before", "own", "since the first look"]
+    return plain(Table(f"types{seen}, what grew most first", columns, rows, 1))
