@@ -70,7 +70,8 @@ typedef enum exv_status {
     EXV_BUSY,            /**< a background collection is in flight already */
     EXV_UNSUPPORTED,     /**< this system cannot do it; the message says why */
     EXV_OS_ERROR,        /**< the system refused; the message has its words */
-    EXV_ERROR            /**< an error of the program's own: exv_raise() */
+    EXV_ERROR,           /**< an error of the program's own: exv_raise() */
+    EXV_RUNTIME_ERROR    /**< a dict or set got or lost a key while it was iterated over */
 } exv_status;
 
 /** The text of the last failure on this heap, as Python words it ("NameError:
@@ -153,6 +154,7 @@ typedef struct exv_edge {
  * tracked by the collector. A type with visit but without clear can be part of a
  * cycle but not break one; a cycle of such types alone ends in exv_gc_garbage().
  */
+struct exv_copying;
 typedef struct exv_type {
     const char *name;  /**< as repr prints it; required */
     size_t size;       /**< payload bytes; 0 to EXV_MAX_SIZE */
@@ -223,6 +225,17 @@ typedef struct exv_type {
      *  in the thread alone that has the heap. What was given no proxy is not searched, and what it refers to is held.
      *  Too low a count stops the program; too high a one keeps the object. */
     size_t (*foreign_count)(void *self);
+
+    /** Python's protocols, asked by exv_call(), exv_iter() and exv_next(); each may fail for any reason. call: an owned
+     *  result; arguments are borrowed. iter: an owned iterator, which for an iterator is itself. next: an owned item;
+     *  at the end EXV_OK, and nothing is stored. */
+    exv_status (*call)(void *self, void *const *args, size_t count, void **result);
+    exv_status (*iter)(void *self, void **result);
+    exv_status (*next)(void *self, void **item);
+
+    /** For exv_copy_to(): make a copy in another heap, owned. What it refers to is copied by exv_copying_part(); before
+     *  that, exv_copying_note() says what is the copy, so that a ring ends there. Of any type that is known there. */
+    exv_status (*copy)(void *self, struct exv_copying *copying, void **result);
 } exv_type;
 
 /** The largest payload, items included: 2^40 bytes. */
@@ -759,13 +772,31 @@ EXV_API double exv_float_value(const exv_float *self);
 
 /** Python's + - * / // % of any two numbers (int, float, bool): of ints an int, with a float a float, by / always a
  *  float, rounded once. Gives an owned result. EXV_TYPE_ERROR for what is no number, EXV_ZERO_DIVISION_ERROR, and for
- *  ints EXV_OVERFLOW_ERROR as above: floats become infinite. */
+ *  ints EXV_OVERFLOW_ERROR as above, both unless exv_heap_set_arithmetic() knows more: floats become infinite. */
 EXV_API exv_status exv_number_add(void *a, void *b, void **result);
 EXV_API exv_status exv_number_subtract(void *a, void *b, void **result);
 EXV_API exv_status exv_number_multiply(void *a, void *b, void **result);
 EXV_API exv_status exv_number_divide(void *a, void *b, void **result);
 EXV_API exv_status exv_number_floor_divide(void *a, void *b, void **result);
 EXV_API exv_status exv_number_modulo(void *a, void *b, void **result);
+
+/** Arithmetic of the program's own: asked by exv_number_add() and the others where ints give what does not fit 64 bits,
+ *  or an operand is no number, for instance an integer that this function made before; and by exv_less() of a number
+ *  and what is none. `result` receives an owned object, for EXV_LESS a bool. Fails as it likes; EXV_TYPE_ERROR with no
+ *  more said is worded as Python does. NULL (the default): errors as said there. exv_equal() does not ask: what fits
+ *  64 bits is an int. */
+typedef enum exv_operation {
+    EXV_ADD,
+    EXV_SUBTRACT,
+    EXV_MULTIPLY,
+    EXV_DIVIDE,
+    EXV_FLOOR_DIVIDE,
+    EXV_MODULO,
+    EXV_LESS
+} exv_operation;
+typedef exv_status exv_arithmetic_fn(exv_heap *heap, exv_operation operation, void *a, void *b, void **result,
+                                     void *arg);
+EXV_API void exv_heap_set_arithmetic(exv_heap *heap, exv_arithmetic_fn *function, void *arg);
 
 /** Text in UTF-8. exv_str_new() takes `size` bytes, which may contain NUL; invalid UTF-8
  *  (also surrogates and overlong forms) is EXV_UNICODE_ERROR. The data is borrowed and
@@ -877,6 +908,7 @@ EXV_API exv_status exv_set_discard(exv_set *self, void *item, bool *was_there);
 EXV_API exv_status exv_set_contains(exv_set *self, void *item, bool *result);
 EXV_API bool exv_set_next(exv_set *self, size_t *position, void **item);
 EXV_API exv_status exv_set_members(exv_set *self, exv_list **result); /**< a new list, in order of insertion */
+EXV_API uint32_t exv_set_version(const exv_set *self); /**< as exv_dict_version() */
 
 /** User-defined classes: a name, and a destructor (__del__; may be NULL) called once for
  *  each instance with `arg`. Instances have attributes. `result` of get is borrowed. */
@@ -910,12 +942,32 @@ EXV_API exv_status exv_to_str(void *object, exv_str **result);
 EXV_API exv_status exv_print(void *object);
 EXV_API exv_status exv_equal(void *a, void *b, bool *result);
 
+/** Python's object(*args): an owned result. EXV_TYPE_ERROR if its type has no `call`; a class makes an instance.
+ *  EXV_RECURSION_ERROR from 1,000 calls in each other on. Other failures are those of the call. */
+EXV_API exv_status exv_call(void *callable, void *const *args, size_t count, void **result);
+
+/** Python's iter(): an owned iterator over the items of a list or tuple, the keys of a dict, the members of a set, the
+ *  characters of a str, the ints of a bytes, or what the type's `iter` gives; EXV_TYPE_ERROR otherwise. It owns what it
+ *  goes over until its end. */
+EXV_API exv_status exv_iter(void *object, void **result);
+
+/** Python's next(): an owned item, or NULL at the end, and from then on. EXV_TYPE_ERROR if it is no iterator;
+ *  EXV_RUNTIME_ERROR: the dict or set has got or lost a key since. On failure *item is left as it was. */
+EXV_API exv_status exv_next(void *iterator, void **item);
+
 /** A copy of a value in `heap`, owned: with all that it holds, what is shared shared in the copy too, and rings as
  *  rings. The value may be of any heap that this thread may use, also the same: a message from thread to thread is
  *  copied into a heap that is then handed over. EXV_TYPE_ERROR for what is no None, bool, int, float, str, bytes, list,
- *  tuple, dict or set; EXV_RECURSION_ERROR; the message is `heap`'s. Takes memory for a word or two more for each part
- *  that is referred to more than once. */
+ *  tuple, dict or set, and of no type with `copy`; EXV_RECURSION_ERROR; the message is `heap`'s. Takes memory for a
+ *  word or two more for each part that is referred to more than once. */
 EXV_API exv_status exv_copy_to(exv_heap *heap, void *value, void **result);
+
+/** For a type's `copy`, during its call: the heap that gets the copy; an owned copy of what `self` refers to (of NULL:
+ *  NULL); and from now on `to` is the copy of `self`. */
+typedef struct exv_copying exv_copying;
+EXV_API exv_heap *exv_copying_get_heap(const exv_copying *copying);
+EXV_API exv_status exv_copying_part(exv_copying *copying, void *part, void **result);
+EXV_API exv_status exv_copying_note(exv_copying *copying, void *self, void *to);
 
 /** Python's a < b: of numbers, of two strs, bytes, lists or tuples, of two sets (a proper subset), and of two objects
  *  of a type with `less`; EXV_TYPE_ERROR otherwise. */

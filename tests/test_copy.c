@@ -153,6 +153,80 @@ static void no_memory(void **state)
 }
 #endif
 
+/* An object of the program's own, with two references; what it does on the way is its number. */
+typedef struct pair {
+    void *part[2];
+    enum { NOTES, FORGETS, FAILS } way;
+} pair;
+
+static const uint32_t pair_fields[] = {offsetof(pair, part), offsetof(pair, part) + sizeof(void *)};
+static const exv_references pair_references = {.fields = pair_fields, .field_count = 2};
+
+static exv_status copy_pair(void *self, exv_copying *copying, void **result)
+{
+    const pair *from = self;
+    if (from->way == FAILS)
+        return EXV_ERROR;
+    pair *to = exv_new(exv_copying_get_heap(copying), exv_get_type(self));
+    exv_status status = !to                    ? EXV_NO_MEMORY
+                        : from->way == NOTES ? exv_copying_note(copying, self, to)
+                                             : EXV_OK;
+    for (int i = 0; status == EXV_OK && i < 2; i++)
+        status = exv_copying_part(copying, from->part[i], &to->part[i]);
+    if (status == EXV_OK)
+        *result = to;
+    else
+        exv_decref(to);
+    return status;
+}
+
+static const exv_type pair_type = {.name = "pair", .size = sizeof(pair), .references = &pair_references,
+                                   .copy = copy_pair};
+
+static pair *new_pair(exv_heap *heap, void *first, void *second)
+{
+    pair *made = exv_new(heap, &pair_type);
+    assert_non_null(made);
+    made->part[0] = first;
+    made->part[1] = second;
+    return made;
+}
+
+static void own_types(void **state)
+{
+    exv_heap *heap = *state, *other = exv_heap_new(NULL);
+    pair *leaf = new_pair(heap, integer(heap, 1000), NULL);
+    pair *top = new_pair(heap, leaf, exv_incref(leaf)), *there = copy_of(other, top);
+    assert_ptr_equal(exv_get_type(there), &pair_type);
+    assert_ptr_equal(there->part[0], there->part[1]); /* shared */
+    assert_int_equal(exv_refcount(there->part[0]), 2);
+    assert_int_equal(exv_int_value(((pair *)there->part[0])->part[0]), 1000);
+    assert_null(((pair *)there->part[0])->part[1]);
+    exv_decref(there);
+    leaf->way = FORGETS; /* what is shared is noted by the library, when it is made */
+    there = copy_of(other, top);
+    assert_ptr_equal(there->part[0], there->part[1]);
+    exv_decref(there);
+
+    EXV_SET(leaf->part[1], top); /* a ring */
+    there = copy_of(other, top);
+    assert_ptr_equal(((pair *)there->part[0])->part[1], there);
+    exv_decref(there);
+    top->way = FORGETS;
+    void *none = top;
+    assert_int_equal(exv_copy_to(other, top, &none), EXV_RECURSION_ERROR);
+    leaf->way = FAILS;
+    assert_int_equal(exv_copy_to(other, top, &none), EXV_ERROR);
+    assert_message(other, "copy of a 'pair' object failed");
+    assert_ptr_equal(none, top);
+    assert_int_equal(exv_refcount(top), 2);
+    EXV_CLEAR(leaf->part[1]);
+    exv_decref(top);
+    (void)exv_collect(other, 2);
+    assert_null(exv_heap_check(other));
+    assert_int_equal(exv_heap_free(other), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +234,7 @@ int main(void)
         value_test(what_is_shared_is_shared),
         value_test(rings),
         value_test(what_cannot_be_copied),
+        value_test(own_types),
 #ifdef EXVI_CHECKED
         value_test(no_memory),
 #endif

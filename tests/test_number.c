@@ -228,6 +228,94 @@ static void no_memory(void **state)
 }
 #endif
 
+/* A number of 128 bits, as somebody's arithmetic may have it. */
+typedef struct wide {
+    __int128 value;
+} wide;
+
+static const exv_type wide_type = {.name = "wide", .size = sizeof(wide)};
+
+static __int128 wide_value(const void *object)
+{
+    return exv_get_type(object) == &wide_type ? ((const wide *)object)->value : exv_int_value(object);
+}
+
+static exv_status refusal; /* in place of an answer */
+static bool refusal_says;
+
+static exv_status widen(exv_heap *heap, exv_operation name, void *a, void *b, void **result, void *arg)
+{
+    assert_ptr_equal(arg, &refusal);
+    if (refusal != EXV_OK)
+        return refusal_says ? exv_raise(heap, refusal, NULL, "no") : refusal;
+    if (name == EXV_LESS) {
+        *result = exv_incref(exv_get_bool(heap, wide_value(a) < wide_value(b)));
+        return EXV_OK;
+    }
+    __int128 x = wide_value(a), y = wide_value(b);
+    __int128 z = name == EXV_ADD ? x + y : name == EXV_SUBTRACT ? x - y : x * y;
+    if (z == (int64_t)z) {
+        *result = exv_int_new(heap, (int64_t)z);
+        return EXV_OK;
+    }
+    wide *made = exv_new(heap, &wide_type);
+    made->value = z;
+    *result = made;
+    return EXV_OK;
+}
+
+static void beyond_64_bits(void **state)
+{
+    exv_heap *heap = *state;
+    exv_int *most = integer(heap, INT64_MAX), *one = integer(heap, 1);
+    exv_float *half = exv_float_new(heap, 0.5);
+    void *more = NULL, *back = NULL;
+    bool less = false;
+    assert_int_equal(exv_number_add(most, one, &more), EXV_OVERFLOW_ERROR);
+    assert_message(heap, "OverflowError: 9223372036854775807 + 1 does not fit 64 bits");
+    exv_heap_set_arithmetic(heap, widen, &refusal);
+    assert_ok(exv_number_add(most, one, &more));
+    assert_ptr_equal(exv_get_type(more), &wide_type);
+    assert_ok(exv_number_subtract(more, one, &back));
+    assert_int_equal(exv_int_value(back), INT64_MAX);
+    exv_decref(back);
+    assert_ok(exv_number_multiply(one, more, &back));
+    assert_ptr_equal(exv_get_type(back), &wide_type);
+    assert_ok(exv_less(most, more, &less));
+    assert_true(less);
+    assert_ok(exv_less(more, most, &less));
+    assert_false(less);
+    exv_int *sum = NULL;
+    assert_int_equal(exv_int_add(most, one, &sum), EXV_OVERFLOW_ERROR); /* an int is an int */
+    assert_null(sum);
+    exv_decref(back);
+
+    refusal = EXV_TYPE_ERROR;
+    void *none = one;
+    assert_int_equal(exv_number_add(more, half, &none), EXV_TYPE_ERROR);
+    assert_message(heap, "TypeError: unsupported operand type(s) for +: 'wide' and 'float'");
+    assert_int_equal(exv_less(more, half, &less), EXV_TYPE_ERROR);
+    assert_message(heap, "TypeError: '<' not supported between instances of 'wide' and 'float'");
+    refusal_says = true;
+    assert_int_equal(exv_number_add(more, half, &none), EXV_TYPE_ERROR);
+    assert_message(heap, "TypeError: no");
+    refusal = EXV_VALUE_ERROR;
+    assert_int_equal(exv_number_add(most, most, &none), EXV_VALUE_ERROR);
+    assert_int_equal(exv_less(one, more, &less), EXV_VALUE_ERROR);
+    assert_message(heap, "ValueError: no");
+    refusal_says = false;
+    assert_int_equal(exv_number_add(most, most, &none), EXV_VALUE_ERROR);
+    assert_message(heap, "ValueError: arithmetic of a 'int' object failed");
+    assert_ptr_equal(none, one);
+    refusal = EXV_OK;
+    exv_heap_set_arithmetic(heap, NULL, NULL);
+    assert_int_equal(exv_number_add(more, one, &none), EXV_TYPE_ERROR);
+    exv_decref(more);
+    exv_decref(most);
+    exv_decref(one);
+    exv_decref(half);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +327,7 @@ int main(void)
         value_test(float_reprs),
         value_test(ints_and_floats_compare_exactly),
         value_test(bools_are_numbers),
+        value_test(beyond_64_bits),
         value_test(a_nan_equals_nothing),
 #ifdef EXVI_CHECKED
         value_test(no_memory),

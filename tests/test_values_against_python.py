@@ -417,6 +417,16 @@ def test_dicts(driver):
     compare(driver, cases + [("i3 i1 i3 S3 keys repr", "[3, 1]")])
 
 
+def test_iteration(driver):
+    rng = random.Random(SEED + 11)
+    cases = []
+    for _ in range(2000):
+        made = random_value(rng, 2)
+        over = getattr(made.value, "order", made.value)
+        cases.append((f"{made.words} items repr", answer_of(lambda: list(over))))
+    compare(driver, cases)
+
+
 def test_what_is_not_utf8(driver):
     rng = random.Random(SEED + 4)
     cases = []

@@ -368,6 +368,22 @@ static exv_status keys_of(void *container, exv_list **result)
                                                      : exv_set_members(container, result);
 }
 
+/* A list of what an iterator over it gives. */
+static exv_status items(machine *m)
+{
+    void *over = pop(m), *iterator = NULL, *item;
+    exv_list *list = exv_list_new(m->heap);
+    exv_status status = exv_iter(over, &iterator);
+    while (status == EXV_OK && (status = exv_next(iterator, &item)) == EXV_OK && item) {
+        status = exv_list_append(list, item);
+        exv_decref(item);
+    }
+    exv_decref(iterator);
+    exv_decref(over);
+    push(m, list);
+    return status;
+}
+
 static exv_status keys(machine *m)
 {
     return list_of(m, keys_of);
@@ -391,6 +407,7 @@ static const struct {
     {"sort_by_first", list_sort_by_first}, {"slice", slice}, {"find", find}, {"join", join}, {"build", build},
     {"set_default", set_default}, {"get_text", get_text}, {"set_text", set_text}, {"delete_text", delete_by_text},
     {"delete", delete_by_value}, {"keys", keys}, {"values", values},
+    {"items", items},
 };
 
 static const struct {

@@ -48,6 +48,7 @@ static const char *name_of(exv_status status)
         return "OSError";
     case EXV_BUSY:
     case EXV_UNSUPPORTED:
+    case EXV_RUNTIME_ERROR:
         return "RuntimeError";
     case EXV_ERROR:
         return "";

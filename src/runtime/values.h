@@ -26,6 +26,8 @@ typedef struct exvi_values {
     uint64_t hash_key[2];            /* secret, for str and bytes */
     uint64_t slot_key;               /* secret, for the slots of tables */
     exvi_printing *printing;
+    exv_arithmetic_fn *arithmetic;   /* the program's, or NULL */
+    void *arithmetic_arg;
     unsigned depth;                  /* 0 outside of repr, equality and hashing */
 } exvi_values;
 

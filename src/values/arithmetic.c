@@ -1,8 +1,9 @@
 /*
  * arithmetic: of int, float and bool, as Python has it.
  *
- * A result that does not fit 64 bits is an error, never a wrong number. Division floors. All results are exact or
- * rounded once, as Python's are: with nothing but the C library, whose fmod() and floor() are elsewhere.
+ * A result that does not fit 64 bits is an error, or for the program's own arithmetic, and never a wrong number.
+ * Division floors. All results are exact or rounded once, as Python's are: with nothing but the C library, whose fmod()
+ * and floor() are elsewhere.
  */
 #include "error.h"
 #include "need.h"
@@ -10,6 +11,7 @@
 
 #include <math.h>
 
+/* EXV_OVERFLOW_ERROR, without words: it does not fit. */
 typedef exv_status whole_fn(exv_heap *heap, int64_t a, int64_t b, void **result);
 typedef exv_status real_fn(exv_heap *heap, double a, double b, double *result);
 
@@ -33,12 +35,6 @@ static exv_status give_float(exv_heap *heap, double value, void **result)
 
 /* ------------------------------------------------------------------ ints */
 
-static exv_status overflow(exv_heap *heap, int64_t a, const char *operation, int64_t b)
-{
-    return exvi_error(heap, EXV_OVERFLOW_ERROR, "%lld %s %lld does not fit 64 bits", (long long)a, operation,
-                      (long long)b);
-}
-
 static exv_status zero_division(exv_heap *heap, const char *what)
 {
     return exvi_error(heap, EXV_ZERO_DIVISION_ERROR, "%s", what);
@@ -48,7 +44,7 @@ static exv_status add_whole(exv_heap *heap, int64_t a, int64_t b, void **result)
 {
     int64_t sum;
     if (__builtin_add_overflow(a, b, &sum))
-        return overflow(heap, a, "+", b);
+        return EXV_OVERFLOW_ERROR;
     return give_int(heap, sum, result);
 }
 
@@ -56,7 +52,7 @@ static exv_status subtract_whole(exv_heap *heap, int64_t a, int64_t b, void **re
 {
     int64_t difference;
     if (__builtin_sub_overflow(a, b, &difference))
-        return overflow(heap, a, "-", b);
+        return EXV_OVERFLOW_ERROR;
     return give_int(heap, difference, result);
 }
 
@@ -64,7 +60,7 @@ static exv_status multiply_whole(exv_heap *heap, int64_t a, int64_t b, void **re
 {
     int64_t product;
     if (__builtin_mul_overflow(a, b, &product))
-        return overflow(heap, a, "*", b);
+        return EXV_OVERFLOW_ERROR;
     return give_int(heap, product, result);
 }
 
@@ -73,7 +69,7 @@ static exv_status floor_divide_whole(exv_heap *heap, int64_t a, int64_t b, void 
     if (b == 0)
         return zero_division(heap, "integer division or modulo by zero");
     if (a == INT64_MIN && b == -1)
-        return overflow(heap, a, "//", b);
+        return EXV_OVERFLOW_ERROR;
     bool rounded_up = a % b != 0 && (a < 0) != (b < 0);
     return give_int(heap, a / b - rounded_up, result);
 }
@@ -204,16 +200,18 @@ static exv_status floor_divide_real(exv_heap *heap, double a, double b, double *
 
 typedef struct operation {
     const char *function, *symbol;
+    exv_operation name;
     whole_fn *whole;
     real_fn *real;
 } operation;
 
-static const operation addition = {"exv_number_add", "+", add_whole, add_real};
-static const operation subtraction = {"exv_number_subtract", "-", subtract_whole, subtract_real};
-static const operation multiplication = {"exv_number_multiply", "*", multiply_whole, multiply_real};
-static const operation division = {"exv_number_divide", "/", divide_whole, divide_real};
-static const operation floor_division = {"exv_number_floor_divide", "//", floor_divide_whole, floor_divide_real};
-static const operation modulo = {"exv_number_modulo", "%", modulo_whole, modulo_real};
+static const operation addition = {"exv_number_add", "+", EXV_ADD, add_whole, add_real};
+static const operation subtraction = {"exv_number_subtract", "-", EXV_SUBTRACT, subtract_whole, subtract_real};
+static const operation multiplication = {"exv_number_multiply", "*", EXV_MULTIPLY, multiply_whole, multiply_real};
+static const operation division = {"exv_number_divide", "/", EXV_DIVIDE, divide_whole, divide_real};
+static const operation floor_division = {"exv_number_floor_divide", "//", EXV_FLOOR_DIVIDE, floor_divide_whole,
+                                         floor_divide_real};
+static const operation modulo = {"exv_number_modulo", "%", EXV_MODULO, modulo_whole, modulo_real};
 
 static bool is_float(const void *number)
 {
@@ -230,17 +228,60 @@ static double real_of(const void *number)
     return is_float(number) ? exv_float_value(number) : (double)whole_of(number);
 }
 
+static exv_status overflow(exv_heap *heap, const char *symbol, int64_t a, int64_t b)
+{
+    return exvi_error(heap, EXV_OVERFLOW_ERROR, "%lld %s %lld does not fit 64 bits", (long long)a, symbol,
+                      (long long)b);
+}
+
+/* The program's own arithmetic, if there is one. False: there is not, or all it says is that the types do not fit. */
+static bool ask(exv_operation name, void *a, void *b, void **result, exv_status *status)
+{
+    exv_heap *heap = exv_get_heap(a);
+    const exvi_values *values = exvi_heap_values(heap);
+    if (!values->arithmetic)
+        return false;
+    void *made = NULL;
+    uint64_t errors = exvi_error_count(heap);
+    *status = values->arithmetic(heap, name, a, b, &made, values->arithmetic_arg);
+    if (*status == EXV_TYPE_ERROR && exvi_error_count(heap) == errors)
+        return false;
+    exvi_told(heap, errors, *status, "arithmetic", a);
+    if (*status == EXV_OK)
+        *result = made;
+    return true;
+}
+
+bool exvi_number_ask_less(void *a, void *b, bool *result, exv_status *status)
+{
+    void *less = NULL;
+    if (!ask(EXV_LESS, a, b, &less, status))
+        return false;
+    if (*status == EXV_OK)
+        *result = exv_bool_value(less);
+    exv_decref(less);
+    return true;
+}
+
 static exv_status operate(const operation *op, void *a, void *b, void **result)
 {
     exvi_need_value(op->function, a, b);
     exv_heap *heap = exv_get_heap(a);
-    if (!exvi_is_number(exv_get_type(a)) || !exvi_is_number(exv_get_type(b)))
+    exv_status status;
+    if (!exvi_is_number(exv_get_type(a)) || !exvi_is_number(exv_get_type(b))) {
+        if (ask(op->name, a, b, result, &status))
+            return status;
         return exvi_error(heap, EXV_TYPE_ERROR, "unsupported operand type(s) for %s: '%.99s' and '%.99s'", op->symbol,
                           exvi_type_name(a), exvi_type_name(b));
-    if (!is_float(a) && !is_float(b))
-        return op->whole(heap, whole_of(a), whole_of(b), result);
+    }
+    if (!is_float(a) && !is_float(b)) {
+        status = op->whole(heap, whole_of(a), whole_of(b), result);
+        if (status != EXV_OVERFLOW_ERROR || ask(op->name, a, b, result, &status))
+            return status;
+        return overflow(heap, op->symbol, whole_of(a), whole_of(b));
+    }
     double value = 0;
-    exv_status status = op->real(heap, real_of(a), real_of(b), &value);
+    status = op->real(heap, real_of(a), real_of(b), &value);
     return status == EXV_OK ? give_float(heap, value, result) : status;
 }
 
@@ -274,39 +315,47 @@ exv_status exv_number_modulo(void *a, void *b, void **result)
     return operate(&modulo, a, b, result);
 }
 
-static exv_status operate_on_ints(const char *function, whole_fn *whole, exv_int *a, exv_int *b, exv_int **result)
+static exv_status operate_on_ints(const char *function, const operation *op, exv_int *a, exv_int *b, exv_int **result)
 {
     exvi_need_value(function, a, b);
     exvi_need_type(function, a, &exv_int_type);
     exvi_need_type(function, b, &exv_int_type);
     void *made = NULL;
-    exv_status status = whole(exv_get_heap(a), exv_int_value(a), exv_int_value(b), &made);
+    exv_status status = op->whole(exv_get_heap(a), exv_int_value(a), exv_int_value(b), &made);
     if (status == EXV_OK)
         *result = made;
-    return status;
+    return status == EXV_OVERFLOW_ERROR ? overflow(exv_get_heap(a), op->symbol, exv_int_value(a), exv_int_value(b))
+                                        : status;
 }
 
 exv_status exv_int_add(exv_int *a, exv_int *b, exv_int **result)
 {
-    return operate_on_ints(__func__, add_whole, a, b, result);
+    return operate_on_ints(__func__, &addition, a, b, result);
 }
 
 exv_status exv_int_subtract(exv_int *a, exv_int *b, exv_int **result)
 {
-    return operate_on_ints(__func__, subtract_whole, a, b, result);
+    return operate_on_ints(__func__, &subtraction, a, b, result);
 }
 
 exv_status exv_int_multiply(exv_int *a, exv_int *b, exv_int **result)
 {
-    return operate_on_ints(__func__, multiply_whole, a, b, result);
+    return operate_on_ints(__func__, &multiplication, a, b, result);
 }
 
 exv_status exv_int_floor_divide(exv_int *a, exv_int *b, exv_int **result)
 {
-    return operate_on_ints(__func__, floor_divide_whole, a, b, result);
+    return operate_on_ints(__func__, &floor_division, a, b, result);
 }
 
 exv_status exv_int_modulo(exv_int *a, exv_int *b, exv_int **result)
 {
-    return operate_on_ints(__func__, modulo_whole, a, b, result);
+    return operate_on_ints(__func__, &modulo, a, b, result);
+}
+
+void exv_heap_set_arithmetic(exv_heap *heap, exv_arithmetic_fn *function, void *arg)
+{
+    exvi_values *values = exvi_heap_values(heap);
+    values->arithmetic = function;
+    values->arithmetic_arg = arg;
 }

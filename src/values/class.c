@@ -110,6 +110,15 @@ static void class_destroy(void *object)
     exv_free(exv_get_heap(object), ((exv_class *)object)->slots.entries);
 }
 
+static exv_status class_call(void *self, void *const *args, size_t count, void **result)
+{
+    (void)args;
+    if (count > 0)
+        return exvi_error(exv_get_heap(self), EXV_TYPE_ERROR, "%.99s() takes no arguments", exv_class_name(self));
+    *result = exv_instance_new(self);
+    return *result ? EXV_OK : EXV_NO_MEMORY;
+}
+
 const exv_type exv_class_type = {
     .name = "type",
     .size = offsetof(exv_class, name),
@@ -118,6 +127,7 @@ const exv_type exv_class_type = {
     .destroy = class_destroy,
     .repr = class_repr,
     .edge = class_edge,
+    .call = class_call,
 };
 
 /* -------------------------------------------------------------- instances */

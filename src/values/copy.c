@@ -17,16 +17,16 @@ typedef struct note {
     void *from, *to; /* NULL: free */
 } note;
 
-typedef struct copying {
+typedef struct exv_copying {
     exv_heap *heap; /* that gets the copies */
     note *notes;    /* a hash table by address; at most half of it is used */
     size_t count;
     unsigned bits;
     const void *root;
-} copying;
+} exv_copying;
 
 /* Where an object is noted, or would be. */
-static note *find_note(const copying *c, const void *from)
+static note *find_note(const exv_copying *c, const void *from)
 {
     size_t mask = ((size_t)1 << c->bits) - 1;
     size_t slot = (size_t)(((uint64_t)(uintptr_t)from * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - c->bits));
@@ -35,14 +35,14 @@ static note *find_note(const copying *c, const void *from)
     return &c->notes[slot];
 }
 
-static void *find_copy(const copying *c, const void *from)
+static void *find_copy(const exv_copying *c, const void *from)
 {
     return c->notes ? find_note(c, from)->to : NULL;
 }
 
-static bool grow(copying *c)
+static bool grow(exv_copying *c)
 {
-    copying larger = *c;
+    exv_copying larger = *c;
     larger.bits = c->notes ? c->bits + 1 : 4;
     larger.notes = exv_calloc(c->heap, (size_t)1 << larger.bits, sizeof(note));
     if (!larger.notes)
@@ -56,7 +56,7 @@ static bool grow(copying *c)
 }
 
 /* Takes note of a new copy, which is the caller's, if the object can be met again. Gives the copy up on failure. */
-static exv_status keep(copying *c, void *from, bool shared, void *to, void **result)
+static exv_status keep(exv_copying *c, void *from, bool shared, void *to, void **result)
 {
     if (!to)
         return EXV_NO_MEMORY;
@@ -73,7 +73,7 @@ static exv_status keep(copying *c, void *from, bool shared, void *to, void **res
 }
 
 /* Giving up references may run code, which finds no notes any more. */
-static void forget(copying *c)
+static void forget(exv_copying *c)
 {
     for (size_t i = 0; c->notes && i < (size_t)1 << c->bits; i++) {
         exv_decref(c->notes[i].from);
@@ -84,9 +84,9 @@ static void forget(copying *c)
 
 /* ------------------------------------------------------------ each type */
 
-static exv_status copy(copying *c, void *from, void **result);
+static exv_status copy(exv_copying *c, void *from, void **result);
 
-static exv_status copy_list(copying *c, exv_list *from, exv_list *to)
+static exv_status copy_list(exv_copying *c, exv_list *from, exv_list *to)
 {
     exv_status status = EXV_OK;
     for (size_t i = 0; status == EXV_OK && i < exv_list_size(from); i++) {
@@ -100,7 +100,7 @@ static exv_status copy_list(copying *c, exv_list *from, exv_list *to)
     return status;
 }
 
-static exv_status copy_dict(copying *c, exv_dict *from, exv_dict *to)
+static exv_status copy_dict(exv_copying *c, exv_dict *from, exv_dict *to)
 {
     exv_status status = EXV_OK;
     size_t position = 0;
@@ -119,7 +119,7 @@ static exv_status copy_dict(copying *c, exv_dict *from, exv_dict *to)
     return status;
 }
 
-static exv_status copy_set(copying *c, exv_set *from, exv_set *to)
+static exv_status copy_set(exv_copying *c, exv_set *from, exv_set *to)
 {
     exv_status status = EXV_OK;
     size_t position = 0;
@@ -134,7 +134,7 @@ static exv_status copy_set(copying *c, exv_set *from, exv_set *to)
     return status;
 }
 
-static exv_status copy_tuple(copying *c, exv_tuple *from, bool shared, void **result)
+static exv_status copy_tuple(exv_copying *c, exv_tuple *from, bool shared, void **result)
 {
     size_t size = exv_tuple_size(from), made = 0;
     void **items = exv_alloc(c->heap, size * sizeof *items);
@@ -155,7 +155,7 @@ static exv_status copy_tuple(copying *c, exv_tuple *from, bool shared, void **re
 }
 
 /* A new container, noted, and then filled. */
-static exv_status copy_container(copying *c, void *from, bool shared, void **result)
+static exv_status copy_container(exv_copying *c, void *from, bool shared, void **result)
 {
     const exv_type *type = exv_get_type(from);
     void *made = type == &exv_list_type   ? (void *)exv_list_new(c->heap)
@@ -175,7 +175,7 @@ static exv_status copy_container(copying *c, void *from, bool shared, void **res
 }
 
 /* Numbers and None, which are not worth a note. NULL: no memory. */
-static void *copy_simple(copying *c, const void *from, const exv_type *type)
+static void *copy_simple(exv_copying *c, const void *from, const exv_type *type)
 {
     if (type == &exv_int_type)
         return exv_int_new(c->heap, exv_int_value(from));
@@ -186,7 +186,18 @@ static void *copy_simple(copying *c, const void *from, const exv_type *type)
     return exv_get_none(c->heap);
 }
 
-static exv_status copy_by_type(copying *c, void *from, bool shared, void **result)
+/* A type of the program's; it may have taken note of the copy. */
+static exv_status copy_own(exv_copying *c, void *from, const exv_type *type, bool shared, void **result)
+{
+    void *made = NULL;
+    uint64_t errors = exvi_error_count(c->heap);
+    exv_status status = exvi_told(c->heap, errors, type->copy(from, c, &made), "copy", from);
+    if (status != EXV_OK)
+        return status;
+    return keep(c, from, shared && !find_copy(c, from), made, result);
+}
+
+static exv_status copy_by_type(exv_copying *c, void *from, bool shared, void **result)
 {
     const exv_type *type = exv_get_type(from);
     if (type == &exv_list_type || type == &exv_dict_type || type == &exv_set_type)
@@ -199,11 +210,13 @@ static exv_status copy_by_type(copying *c, void *from, bool shared, void **resul
         return keep(c, from, shared, exv_bytes_new(c->heap, exv_bytes_data(from), exv_bytes_size(from)), result);
     if (exvi_is_number(type) || type == &exv_none_type)
         return keep(c, from, false, copy_simple(c, from, type), result);
+    if (type->copy)
+        return copy_own(c, from, type, shared, result);
     return exvi_error(c->heap, EXV_TYPE_ERROR, "a '%.99s' object cannot be copied to another heap",
                       exvi_type_name(from));
 }
 
-static exv_status copy(copying *c, void *from, void **result)
+static exv_status copy(exv_copying *c, void *from, void **result)
 {
     void *known = find_copy(c, from);
     if (known) {
@@ -223,11 +236,33 @@ static exv_status copy(copying *c, void *from, void **result)
 
 exv_status exv_copy_to(exv_heap *heap, void *value, void **result)
 {
-    copying c = {.heap = heap, .root = value};
+    exv_copying c = {.heap = heap, .root = value};
     void *made = NULL;
     exv_status status = copy(&c, value, &made);
     forget(&c);
     if (status == EXV_OK)
         *result = made;
+    return status;
+}
+
+exv_heap *exv_copying_get_heap(const exv_copying *copying)
+{
+    return copying->heap;
+}
+
+exv_status exv_copying_part(exv_copying *copying, void *part, void **result)
+{
+    if (part)
+        return copy(copying, part, result);
+    *result = NULL;
+    return EXV_OK;
+}
+
+exv_status exv_copying_note(exv_copying *copying, void *self, void *to)
+{
+    void *kept;
+    exv_status status = keep(copying, self, !find_copy(copying, self), exv_incref(to), &kept);
+    if (status == EXV_OK)
+        exv_decref(kept);
     return status;
 }

@@ -3,6 +3,8 @@
  */
 #include "need.h"
 
+#include "error.h"
+
 #include "exv_heap.h"
 
 exvi_values *exvi_heap_values(exv_heap *heap)
@@ -30,3 +32,10 @@ void exvi_need_type(const char *function, const void *self, const exv_type *type
         exvi_die(function, "object %p is not a %s but a %s", self, type->name, exvi_type_name(self));
 }
 #endif
+
+exv_status exvi_told(exv_heap *heap, uint64_t errors_before, exv_status status, const char *what, const void *object)
+{
+    if (status == EXV_OK || exvi_error_count(heap) != errors_before)
+        return status;
+    return exvi_error(heap, status, "%s of a '%.99s' object failed", what, exvi_type_name(object));
+}

@@ -18,4 +18,7 @@ void exvi_need_type(const char *function, const void *self, const exv_type *type
 #define exvi_need_type(function, self, type) ((void)0)
 #endif
 
+/* A type's function that failed, and did not say of what since the number of errors was that, gets words. */
+exv_status exvi_told(exv_heap *heap, uint64_t errors_before, exv_status status, const char *what, const void *object);
+
 #endif

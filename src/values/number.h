@@ -21,4 +21,7 @@ bool exvi_is_number(const exv_type *type); /* bool, int or float */
 bool exvi_number_equal(const void *a, const void *b);
 bool exvi_number_less(const void *a, const void *b);
 
+/* The same where one operand is a number, by the program's own arithmetic; false: that has no answer. */
+bool exvi_number_ask_less(void *a, void *b, bool *result, exv_status *status);
+
 #endif

@@ -82,6 +82,12 @@ bool exv_set_next(exv_set *self, size_t *position, void **item)
     return entry != NULL;
 }
 
+uint32_t exv_set_version(const exv_set *self)
+{
+    exvi_need_type(__func__, self, &exv_set_type);
+    return self->table.version;
+}
+
 static void set_clear(void *object)
 {
     exv_set *self = object;

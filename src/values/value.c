@@ -138,14 +138,6 @@ void exvi_text_add_repr(exvi_text *text, void *object)
     exv_decref(repr);
 }
 
-/* A type's function that failed, and did not say of what, gets words here. */
-static exv_status told(exv_heap *heap, uint64_t errors_before, exv_status status, const char *what, const void *object)
-{
-    if (status == EXV_OK || exvi_error_count(heap) != errors_before)
-        return status;
-    return exvi_error(heap, status, "%s of a '%.99s' object failed", what, exvi_type_name(object));
-}
-
 /* What may contain itself is noted while its repr is made. Only the values mark repetitions themselves; another type's
  * function is not called again for an object that it is showing. */
 static exv_str *make_repr(exv_heap *heap, const exv_type *type, void *object)
@@ -212,7 +204,7 @@ static exv_status ask_type(exv_status (*compare)(void *self, void *other, bool *
     if (status != EXV_OK)
         return status;
     uint64_t errors = exvi_error_count(heap);
-    status = told(heap, errors, compare(a, b, &said), what, a);
+    status = exvi_told(heap, errors, compare(a, b, &said), what, a);
     exvi_ascend(heap);
     if (status == EXV_OK)
         *result = said;
@@ -240,6 +232,9 @@ exv_status exv_less(void *a, void *b, bool *result)
         *result = exvi_number_less(a, b);
         return EXV_OK;
     }
+    exv_status status;
+    if ((exvi_is_number(type) || exvi_is_number(other)) && exvi_number_ask_less(a, b, result, &status))
+        return status;
     if (type != other || !type->less)
         return exvi_error(exv_get_heap(a), EXV_TYPE_ERROR, "'<' not supported between instances of '%.99s' and '%.99s'",
                           exvi_type_name(a), exvi_type_name(b));
@@ -281,5 +276,5 @@ exv_status exv_hash(void *object, uint64_t *result)
         *result = hash;
     else if (status == EXV_TYPE_ERROR && exvi_error_count(heap) == errors)
         exvi_error(heap, EXV_TYPE_ERROR, "unhashable type: '%s'", exvi_type_name(object));
-    return told(heap, errors, status, "hash", object);
+    return exvi_told(heap, errors, status, "hash", object);
 }

@@ -26,6 +26,18 @@ struct node {
     void *refs[REFS];
 };
 
+/* A foreign object: counted by itself, in memory of its own. Handles in the heap refer to it. */
+struct thing {
+    size_t references;
+    struct proxy *proxy;
+    struct thing *other;
+    void *held;
+    struct world *world;
+};
+struct proxy {
+    struct thing *thing;
+};
+
 struct block {
     unsigned char *start;
     size_t size;
@@ -41,6 +53,7 @@ struct world {
     struct block blocks[SLOTS];
     unsigned resurrections;       /* still allowed to finalizers */
     unsigned callbacks;
+    unsigned things;
     size_t tracked_at_birth;
 };
 
@@ -102,8 +115,57 @@ static void destroy_node(void *self)
     node->magic = ~MAGIC;
 }
 
+/* Some take note of the copy, and some forget to. */
+static exv_status copy_node(void *self, exv_copying *copying, void **result)
+{
+    struct node *node = self, *copy = exv_new(exv_copying_get_heap(copying), exv_get_type(self));
+    exv_status status = copy ? EXV_OK : EXV_NO_MEMORY;
+    if (copy) {
+        copy->magic = MAGIC;
+        copy->world = node->world;
+    }
+    if (status == EXV_OK && exv_refcount(self) % 2)
+        status = exv_copying_note(copying, self, copy);
+    for (int i = 0; status == EXV_OK && i < REFS; i++)
+        status = exv_copying_part(copying, node->refs[i], &copy->refs[i]);
+    if (status == EXV_OK)
+        *result = copy;
+    else
+        exv_decref(copy);
+    return status;
+}
+
+/* Answers with what it refers to, or was given. */
+static exv_status call_node(void *self, void *const *args, size_t count, void **result)
+{
+    struct node *node = self;
+    void *answer = node->refs[0] ? node->refs[0] : count > 0 ? args[0] : NULL;
+    if (!answer)
+        return EXV_VALUE_ERROR;
+    *result = exv_incref(answer);
+    return EXV_OK;
+}
+
+static exv_status iter_node(void *self, void **result)
+{
+    *result = exv_incref(self);
+    return EXV_OK;
+}
+
+/* Gives its references away. */
+static exv_status next_node(void *self, void **item)
+{
+    struct node *node = self;
+    for (int i = 0; i < REFS && !*item; i++) {
+        *item = node->refs[i];
+        node->refs[i] = NULL;
+    }
+    return EXV_OK;
+}
+
 static const exv_type plain_type = {
-    .name = "plain", .size = sizeof(struct node), .visit = visit_node, .clear = clear_node, .destroy = destroy_node};
+    .name = "plain", .size = sizeof(struct node), .visit = visit_node, .clear = clear_node, .destroy = destroy_node,
+    .copy = copy_node, .call = call_node, .iter = iter_node, .next = next_node};
 static const exv_type final_type = {.name = "final", .size = sizeof(struct node), .item_size = 24,
     .visit = visit_node, .clear = clear_node, .finalize = finalize_node, .destroy = destroy_node};
 static const exv_type stubborn_type = {.name = "stubborn", .size = sizeof(struct node), .visit = visit_node};
@@ -116,6 +178,77 @@ static const exv_references described = {.fields = fields, .field_count = REFS};
 static const exv_type described_type = {
     .name = "described", .size = sizeof(struct node), .destroy = destroy_node, .references = &described};
 static const exv_type bare_type = {.name = "bare", .size = sizeof(struct node), .references = &described};
+
+/* ---- foreign objects ---- */
+
+static struct thing *retain(struct thing *thing)
+{
+    thing->references++;
+    return thing;
+}
+
+static void clear_thing(struct thing *thing);
+
+static void release(struct thing *thing)
+{
+    if (!thing || --thing->references > 0)
+        return;
+    clear_thing(thing);
+    if (thing->proxy)
+        thing->proxy->thing = NULL;
+    exv_decref(thing->proxy);
+    thing->world->things--;
+    free(thing);
+}
+
+static void clear_thing(struct thing *thing)
+{
+    struct thing *other = thing->other;
+    thing->other = NULL;
+    EXV_CLEAR(thing->held);
+    release(other);
+}
+
+static int visit_proxy(void *self, exv_visit_fn *visit, void *arg)
+{
+    const struct thing *thing = ((struct proxy *)self)->thing;
+    int end = thing && thing->other ? visit(thing->other->proxy, arg) : 0;
+    return end || !thing ? end : visit(thing->held, arg);
+}
+
+static void clear_proxy(void *self)
+{
+    struct thing *thing = ((struct proxy *)self)->thing;
+    if (!thing)
+        return;
+    clear_thing(retain(thing));
+    release(thing);
+}
+
+static size_t count_proxy(void *self)
+{
+    const struct thing *thing = ((struct proxy *)self)->thing;
+    return thing ? thing->references : 0;
+}
+
+static const exv_type proxy_type = {.name = "proxy", .size = sizeof(struct proxy), .visit = visit_proxy,
+    .clear = clear_proxy, .foreign_count = count_proxy};
+
+static int visit_handle(void *self, exv_visit_fn *visit, void *arg)
+{
+    const struct thing *thing = *(struct thing **)self;
+    return thing ? visit(thing->proxy, arg) : 0;
+}
+
+static void clear_handle(void *self)
+{
+    struct thing *thing = *(struct thing **)self;
+    *(struct thing **)self = NULL;
+    release(thing);
+}
+
+static const exv_type handle_type = {
+    .name = "handle", .size = sizeof(struct thing *), .visit = visit_handle, .clear = clear_handle};
 
 static unsigned take(struct world *world, unsigned below)
 {
@@ -206,6 +339,40 @@ static void make_value(struct world *world)
     put(world, value);
 }
 
+static struct thing *thing_of(void *object)
+{
+    return object && exv_get_type(object) == &handle_type ? *(struct thing **)object : NULL;
+}
+
+static void make_thing(struct world *world)
+{
+    struct proxy *proxy = exv_new(world->heap, &proxy_type);
+    struct thing **handle = proxy ? exv_new(world->heap, &handle_type) : NULL;
+    if (handle) {
+        *handle = proxy->thing = calloc(1, sizeof **handle);
+        REQUIRE(*handle);
+        **handle = (struct thing){.references = 1, .proxy = exv_incref(proxy), .world = world};
+        world->things++;
+        put(world, handle);
+    }
+    exv_decref(proxy);
+}
+
+static void link_things(struct world *world)
+{
+    void *handle = exv_incref(pick(world)); /* what dies may take it out of its slot */
+    struct thing *thing = thing_of(handle), *other = thing_of(pick(world));
+    void *held = pick(world);
+    if (thing && other) {
+        struct thing *old = thing->other;
+        thing->other = retain(other);
+        release(old);
+    } else if (thing) {
+        EXV_SET(thing->held, held);
+    }
+    exv_decref(handle);
+}
+
 /* Put one slot's object into another's container. */
 static void fill_container(struct world *world)
 {
@@ -238,7 +405,7 @@ static void put_result(struct world *world, exv_status status, void *object)
 {
     REQUIRE(status == EXV_OK || status == EXV_TYPE_ERROR || status == EXV_RECURSION_ERROR || status == EXV_NO_MEMORY ||
             status == EXV_VALUE_ERROR || status == EXV_KEY_ERROR || status == EXV_OVERFLOW_ERROR ||
-            status == EXV_ZERO_DIVISION_ERROR || status == EXV_UNICODE_ERROR);
+            status == EXV_ZERO_DIVISION_ERROR || status == EXV_UNICODE_ERROR || status == EXV_RUNTIME_ERROR);
     if (status == EXV_OK)
         put(world, object);
 }
@@ -321,6 +488,42 @@ static void build_text(struct world *world)
         put_result(world, status, text);
     }
     exv_decref(builder);
+}
+
+static void use_protocol(struct world *world)
+{
+    void *object = pick(world), *argument = pick(world), *result = NULL;
+    exv_status status;
+    if (!object)
+        return;
+    switch (take(world, 4)) {
+    case 0: status = exv_call(object, &argument, argument != NULL, &result); break;
+    case 1: status = exv_iter(object, &result); break;
+    default: status = exv_next(object, &result);
+    }
+    put_result(world, status, result);
+}
+
+static exv_status widen(exv_heap *heap, exv_operation operation, void *a, void *b, void **result, void *arg)
+{
+    (void)arg;
+    if (operation == EXV_DIVIDE)
+        return EXV_TYPE_ERROR;
+    void *either = exv_refcount(a) % 2 ? a : b;
+    *result = exv_incref(operation == EXV_LESS ? exv_get_bool(heap, either == a) : either);
+    return EXV_OK;
+}
+
+/* The heap is written, asked, and as it was. */
+static void ask(struct world *world)
+{
+    void *object = pick(world);
+    exv_dict *answer = NULL;
+    if (take(world, 32) != 0)
+        return;
+    exv_status status = object ? exv_why(object, 3, &answer) : exv_heap_census(world->heap, true, 3, &answer);
+    REQUIRE(status == EXV_OK || status == EXV_NO_MEMORY || status == EXV_OS_ERROR || status == EXV_UNSUPPORTED);
+    exv_decref(answer);
 }
 
 /* Within the heap. */
@@ -606,6 +809,7 @@ static operation *const operations[] = {
     freeze, set_threshold, track, list_objects, settle, make_instance, make_instance, use_name, use_name,
     empty_garbage, save_all, make_owning_weakref, drop_slot_later, drop_slot_later, drop_some, collect_some,
     use_weak_table, use_weak_table, use_weak_table, change_list, change_dict, compute, build_text, raise_error, copy_value,
+    make_thing, link_things, link_things, use_protocol, use_protocol, use_protocol, ask,
 };
 
 static int check_child(void *child, void *arg)
@@ -653,6 +857,7 @@ static void end_world(struct world *world)
     exv_heap_stats stats;
     exv_get_heap_stats(world->heap, &stats);
     REQUIRE(stats.tracked_objects == world->tracked_at_birth);
+    REQUIRE(world->things == 0);
     REQUIRE(exv_list_size(exv_gc_get_garbage(world->heap)) == 0);
     REQUIRE(exv_heap_check(world->heap) == NULL);
     REQUIRE(exv_heap_free(world->heap) == 0);
@@ -669,6 +874,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     exv_heap_stats stats;
     exv_get_heap_stats(world.heap, &stats);
     world.tracked_at_birth = stats.tracked_objects;
+    if (size && data[0] & 32)
+        exv_heap_set_arithmetic(world.heap, widen, NULL);
     for (unsigned step = 0; world.next < world.end; step++) {
         operations[take(&world, sizeof operations / sizeof *operations)](&world);
         if (step % 64 == 63)
