@@ -46,6 +46,36 @@ class Mutant:
 
 
 MUTANTS = [
+    # foreign objects
+    Mutant("a proxy has its foreign object's references", "collect.c",
+           "EXVI_HELD : exvi_references_to(object, count) - s->guards;", "EXVI_HELD : count - s->guards;",
+           "checked:foreign"),
+    Mutant("reports count a foreign object's references", "inside.c",
+           "    uint64_t count = exvi_references_to(object, header->refcount) -",
+           "    uint64_t count = header->refcount -", "checked:foreign"),
+    Mutant("the heap's check knows foreign counts", "check.c",
+           "EXVI_HELD : exvi_references_to(object, count);", "EXVI_HELD : count;", "checked:foreign"),
+    # protocols, numbers and copies of the program's own
+    Mutant("a dict that changed is not walked on", "protocol.c",
+           "it->walk->version(it->over) != it->version", "false", "checked:protocol"),
+    Mutant("an iterator stays at its end", "protocol.c",
+           "        EXV_CLEAR(it->over);\n", "        ;\n", "checked:protocol"),
+    Mutant("what is called lives until it returns", "protocol.c",
+           "    exv_incref(callable); /* the call may drop the last reference to it */\n",
+           "    exv_incref(callable);\n    exv_decref(callable);\n", "checked:protocol"),
+    Mutant("calls in each other end", "protocol.c",
+           'exvi_descend(heap, "while calling an object");', "EXV_OK;\n    exvi_descend(heap, \"\");", "checked:protocol"),
+    Mutant("a type's note of its copy ends a ring", "copy.c",
+           "    exv_status status = keep(copying, self, !find_copy(copying, self), exv_incref(to), &kept);\n",
+           "    exv_status status = keep(copying, self, false, exv_incref(to), &kept);\n", "checked:copy"),
+    Mutant("own arithmetic that has no answer is an error of types", "arithmetic.c",
+           "    if (*status == EXV_TYPE_ERROR && exvi_error_count(heap) == errors)\n        return false;\n", "",
+           "checked:number"),
+    # questions of a program to its own heap
+    Mutant("nothing comes after what was not taken", "answer.c",
+           "answer->failed = answer->failed || !answer->sink", "answer->failed = !answer->sink", "checked:answer"),
+    Mutant("a heap file in memory is closed", "ask.c",
+           "    exvi_file_close(file);\n", "", "checked:ask"),
     # one collection
     Mutant("second search after finalizers", "collect.c",
            "        let_resurrected_go(heap, doomed);\n", "", "checked:graphs"),

@@ -124,6 +124,9 @@ static void test_a_dict_or_set_may_not(void **state)
     assert_int_equal(exv_dict_set_text(dict, "a", dict) | exv_set_add(set, dict), EXV_TYPE_ERROR);
     assert_int_equal(exv_set_add(set, exv_get_none(heap)), EXV_OK);
     void *over_dict = iterator_over(exv_incref(dict)), *over_set = iterator_over(exv_incref(set));
+    uint32_t version = exv_set_version(set);
+    assert_int_equal(exv_set_add(set, exv_get_none(heap)), EXV_OK); /* it is there */
+    assert_int_equal(exv_set_version(set), version);
     assert_int_equal(exv_next(over_dict, &item), EXV_OK);
     assert_int_equal(exv_dict_set(dict, item, item), EXV_OK); /* a value alone */
     expect_rest(exv_incref(over_dict), "");
