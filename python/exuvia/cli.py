@@ -2,7 +2,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
+import os
 import sys
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,23 +36,38 @@ def main(arguments: list[str] | None = None) -> None:
         with run.Frames():
             start()
         return
+    _mend_output()
     options = _parser().parse_args(words)
     try:
         status = options.do(options)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print(f"exuvia {options.command}: interrupted", file=sys.stderr)
         _end_by("SIGINT")
     except BrokenPipeError:
         _end_by("SIGPIPE")
+    except OSError as error:
+        if error.filename is not None or error.errno not in NO_ROOM:  # files are named, standard output is not
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the end
+        print(f"exuvia {options.command}: cannot write the answer: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
     else:
         sys.exit(status)
 
 
+def _mend_output() -> None:
+    """What was closed leads nowhere: else the next file opened would take its number, and what is printed. What cannot
+    be shown there is written as an escape."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if number else "r"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _end_by(name: str) -> None:
     """As whoever began us expects of a program that takes no notice of that signal."""
-    import os
     import signal
 
     number = signal.Signals[name]

@@ -204,7 +204,15 @@ static void answer_groups(exvi_study *study, exvi_answer *answer)
     exvi_answer_close(answer);
 }
 
-/* By type: objects with references that nothing visible explains, and what they retain each by itself. */
+/* What goes with that reference: nothing, where another root leads there too. */
+static uint64_t held_alone(const exvi_study *study, uint32_t node)
+{
+    const exvi_dominators *d = &study->dominators;
+    uint32_t above = d->node[d->dominator[d->number[node]]];
+    return above == study->graph.root ? 0 : exvi_retained(d, node);
+}
+
+/* By type: objects with references that nothing visible explains, and what is retained by these alone. */
 static bool answer_held_by_c(exvi_study *study, exvi_answer *answer, uint32_t limit)
 {
     const exvi_heap_file *file = &study->file;
@@ -212,8 +220,8 @@ static bool answer_held_by_c(exvi_study *study, exvi_answer *answer, uint32_t li
     char name[EXVI_NAME_SIZE];
     for (uint32_t i = 0; i < file->roots; i++)
         if (exvi_string_is(file, file->root[i].group, "held by C"))
-            exvi_tally_add(&held, exvi_heap_kind(file, file->root[i].node), 0,
-                           exvi_retained(&study->dominators, file->root[i].node), file->root[i].node);
+            exvi_tally_add(&held, exvi_heap_kind(file, file->root[i].node), 0, held_alone(study, file->root[i].node),
+                           file->root[i].node);
     exvi_tally_sort(&held, true);
     exvi_answer_list(answer, "held_by_c");
     for (size_t i = 0; i < held.count && (limit == 0 || i < limit); i++) {

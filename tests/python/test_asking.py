@@ -272,11 +272,3 @@ def test_what_means_harm_is_not_opened(program, tmp_path):
     for more in "pid=1", "seal=False":
         it = program(FORGED + nothing + f"forge(file, {more})", install=False)
         assert "runs without Exuvia" in it.ask("census")[1]
-
-
-def test_a_reader_that_goes_away(python):
-    done = subprocess.run(f"{sys.executable} -c 'import os, signal; signal.signal(signal.SIGPIPE, signal.SIG_DFL); "
-                          f"r, w = os.pipe(); os.close(r); os.dup2(w, 1); "
-                          f"os.execv(\"{python.executable}\", [\"python\", \"-m\", \"exuvia\", \"doctor\"])'", shell=True,
-                          stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": python.folder})
-    assert done.stderr == "" and done.returncode in (-signal.SIGPIPE, 128 + signal.SIGPIPE)

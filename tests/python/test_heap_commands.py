@@ -7,6 +7,7 @@ import stat
 import pathlib
 import re
 import runpy
+import signal
 import subprocess
 
 import browser
@@ -75,6 +76,8 @@ def test_the_summary_tells_memory_apart(exuvia):
     told = exuvia("summary")
     assert "dead cycles 22.2 kB" in words(told) and "free in malloc not known" in words(told)
     assert "look at first\n  dead cycles hold 22.2 kB: exuvia cycles FILE" in told
+    assert "dict at 0x1040 holds 19.1 kB, below a functools._lru_cache_wrapper: a cache of calls" in told
+    assert "nothing visible explains, with" not in told, "what something visible holds, too, is not C's"
     assert "dict 0x1040 modules: app .__dict__ ['find_session'] .cache 9.0 kB 19.1 kB" in words(told)
     answer = json.loads(exuvia("summary", "--json"))
     assert answer["dead_bytes"] == 4 * 5540 and answer["info"]["interpreter"] == "CPython 3.12.1"
@@ -119,18 +122,43 @@ def test_statuses_and_what_is_said(exuvia, tmp_path):
 
 
 def test_an_answer_that_nobody_reads_or_that_has_no_room(exuvia, python):
-    words = [python.executable, "-m", "exuvia", "census", exuvia.path]
     environment = {**os.environ, "PYTHONPATH": python.folder}
+
+    def run(*shell, words=("census", exuvia.path), **options):
+        done = subprocess.run([*shell, python.executable, "-m", "exuvia", *words], env=environment,
+                              stderr=subprocess.PIPE, text=True, **options)
+        return done.returncode, done.stderr
+
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(words, env=environment, stdout=writer, stderr=subprocess.PIPE, text=True)
+    assert run(stdout=writer) == (-signal.SIGPIPE, "")
     os.close(writer)
-    assert (done.returncode, done.stderr) == (0, "")
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(words, env=environment, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert (done.returncode, done.stderr) == (2, "exuvia census: cannot write the answer: No space left on device\n")
-    done = subprocess.run(words, env={**environment, "PYTHONIOENCODING": "ascii"}, stdout=subprocess.PIPE)
-    assert done.returncode == 0, "a terminal that cannot show a name"
+        for command, *more in ("census", exuvia.path), ("doctor",):
+            said = f"exuvia {command}: cannot write the answer: No space left on device\n"
+            assert run(words=(command, *more), stdout=full) == (2, said)
+    assert run("sh", "-c", 'exec "$@" <&- >&-', "") == (0, "")
+    assert run("sh", "-c", 'exec "$@" 2>&-', "", stdout=subprocess.DEVNULL) == (0, "")
+    environment["PYTHONIOENCODING"] = "ascii"
+    assert run(stdout=subprocess.DEVNULL) == (0, ""), "a terminal that cannot show a name"
+
+
+def test_what_holds_them_unseen_may_be_one_of_these(python, tmp_path):
+    heap = made_heap.Heap()
+    row, array, listing = heap.type("Row", "app"), heap.type("ndarray", "numpy"), heap.type("list")
+    for _ in range(3):
+        heap.root("held by C", "1 reference", heap.node(row, 5000))
+    tables = heap.node(listing)
+    heap.root("modules", "app", tables)
+    heap.edge(tables, heap.node(array), INDEX, 0)
+    heap.write(tmp_path / "rows.exv")
+
+    def told(*words):
+        return python.command("-m", "exuvia", words[0], str(tmp_path / "rows.exv"), *words[1:]).stdout
+
+    assert "look at first\n  3 app.Row are held by references that nothing visible explains, with 15.0 kB" in told("summary")
+    assert "perhaps one of 1 numpy.ndarray: an array of objects" in told("why", "Row")
+    assert "perhaps" not in told("why", "ndarray"), "what is seen to hold them is enough"
 
 
 def test_names_do_not_steer_the_terminal(python, tmp_path):

@@ -33,16 +33,7 @@ def _question(options: Options, name: str, path: str, **more: Any) -> tuple[int,
 
 
 def _print(options: Options, answer: Any, text: Callable[[], str]) -> int:
-    """0, or MISASKED where it cannot be written; a reader who has seen enough is none of that."""
-    words = json.dumps(answer, ensure_ascii=False, indent=2) if options.json else show.visible(text())
-    try:
-        sys.stdout.buffer.write(words.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
-        sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the end
-        if not isinstance(error, BrokenPipeError):
-            _complain(options.command, f"cannot write the answer: {error.strerror}")
-            return MISASKED
+    print(json.dumps(answer, ensure_ascii=False, indent=2) if options.json else show.visible(text()))
     return FOUND
 
 

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from exuvia._host import core as _core
+from exuvia.heap.hints import CALLED_BLIND
 
 FOUND, NOT_FOUND, MISASKED = 0, 1, 2  # as exit statuses
 
@@ -20,7 +21,17 @@ def ask(name: str, path: str, *, other: str = "", what: str | None = None, limit
     for side in (answer, *(answer.get(key) for key in ("before", "after"))) if isinstance(answer, dict) else ():
         if isinstance(side, dict) and "info" in side:
             side["info"] = _info(side["info"])
+    if name == "why" and status == FOUND and answer["held_by_c"]:
+        answer["hiding"] = _hiding(path)
     return status, answer
+
+
+def _hiding(path: str) -> list[dict[str, Any]]:
+    """What is there of the types that are known to hide what they hold, the most numerous first."""
+    status, census = ask("census", path)
+    there = [{"type": of["type"], "count": of["count"]} for of in census["types"] if of["type"] in CALLED_BLIND] \
+        if status == FOUND else []
+    return sorted(there, key=lambda of: -of["count"])
 
 
 def _info(text: str) -> dict[str, Any]:

@@ -90,10 +90,14 @@ def suspects(answer: Answer) -> list[str]:
         free = parts.get(part)
         if free and resident > 1 and free > resident // 4:
             found.append(f"{size(free)} are {part}: holes between what lives, or left from a peak; no leak of objects")
+    told = set()
     for holder in answer["holders"]:
-        known = hint(holder["type"])
-        if known and holder["retained"] > whole // 20:
-            found.append(f"{holder['type']} at {holder['address']} holds {size(holder['retained'])}: {known}")
+        known = next(filter(hint, reversed([of.get("type", "") for of in holder["path"]])), None)
+        if known and known not in told and holder["retained"] > whole // 20:
+            told.add(known)
+            below = "" if known == holder["type"] else f", below a {known}"
+            found.append(f"{holder['type']} at {holder['address']} holds {size(holder['retained'])}{below}: "
+                         f"{hint(known)}")
     for held in answer["held_by_c"]:
         if held["retained"] > whole // 10:
             found.append(f"{number(held['count'])} {held['type']} are held by references that nothing visible explains,"
@@ -137,7 +141,7 @@ def summary(answer: Answer) -> str:
     ]
     if answer["held_by_c"]:
         tables.append(Table("references that nothing visible explains: held by C, or by what no collector looks into",
-                            ["type", "objects", "retained, each by itself"],
+                            ["type", "objects", "retained by these alone"],
                             [[of["type"], number(of["count"]), size(of["retained"])] for of in answer["held_by_c"]], 1))
     first = f"{title(answer)}\n{number(answer['objects'])} objects, {number(answer['references'])} references"
     looks = ["look at first", *("  " + line for line in suspects(answer))]
@@ -200,15 +204,11 @@ def why(answer: Answer) -> str:
     for of in answer["held_by_c"]:
         lines.append(f"  {objects(of['count'])} with {of['label']} that nothing visible explains: from C, or from a "
                      "type that no collector looks into")
-    if answer["held_by_c"]:
-        lines += blind_neighbours(answer)
+    for of in answer.get("hiding", ()):
+        kind = of["type"]
+        lines.append(f"    perhaps one of {number(of['count'])} {kind}: {CALLED_BLIND[kind]}; who holds them says "
+                     f"exuvia why FILE {kind}")
     return "\n".join(lines)
-
-
-def blind_neighbours(answer: Answer) -> list[str]:
-    """Types in reach that are known to hide what they hold."""
-    seen = {of.get("type", "") for line in answer["paths"] for of in line["steps"]}
-    return [f"    perhaps {name}: {CALLED_BLIND[name]}" for name in sorted(seen & set(CALLED_BLIND))]
 
 
 def fits(answer: Answer, what: str) -> str:
