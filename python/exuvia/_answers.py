@@ -30,6 +30,10 @@ def answer(question: int, since: int) -> tuple[int, ...] | str:
             if question == NUMBERS:
                 return (file, *_write_numbers(file, since))
             return (file, *_dump.write(file, question == HEAP_WITH_VALUES, True))
+        except OSError as error:
+            folder = os.path.dirname(os.readlink(f"/proc/self/fd/{file}"))
+            os.close(file)
+            return f"its heap file has no place in its {folder} (TMPDIR): {error.strerror}"
         except BaseException:
             os.close(file)
             raise

@@ -243,6 +243,12 @@ for number in 1000, 200:
     assert "the number of a process" in it.ask("dump", pid="x")[1]
 
 
+def test_no_room_for_its_file(program):
+    it = program("import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n" + WAITS)
+    status, said = it.ask("census")
+    assert status == 2 and "its heap file has no place in its /" in said and "File too large" in said, said
+
+
 def test_an_asker_that_dies_is_forgotten(program, python):
     it = program("""
 keep = [[i, (i, [i])] for i in range(300_000)]
