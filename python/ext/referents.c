@@ -139,6 +139,18 @@ static void name_members(collected *c, PyObject *object)
                         (exvi_referent){.kind = EXVI_LABEL_ATTRIBUTE, .name = member->name});
 }
 
+/* 3.13.0 does not report the dictionary that was made to show an instance's values. */
+static void collect_dict(collected *c, PyObject *object)
+{
+    PyObject *dict;
+    exvi_layout_values(object, &dict);
+    for (size_t i = 0; dict && i < c->count; i++)
+        if (c->child[i] == dict)
+            return;
+    if (dict && c->count < MOST)
+        collect(dict, c);
+}
+
 /* Values of attributes lie in the order of the keys that all instances of the class share. */
 static void name_attributes(collected *c, PyObject *object)
 {
@@ -207,6 +219,7 @@ static void of_others(PyObject *object, exvi_referent_fn *each, void *arg)
     if (!PyObject_IS_GC(object) || !type->tp_traverse)
         return;
     type->tp_traverse(object, collect, &c);
+    collect_dict(&c, object);
     for (size_t i = 0; i < c.count; i++)
         named[i] = (exvi_referent){0};
     if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0)

@@ -87,6 +87,11 @@ def resource():
     kept.append(session)
 def test_fixture(resource):
     pass
+def test_parts(request):
+    node = request.node  # as subtests do
+    part = pytest.TestReport(node.nodeid, node.location, {}, "passed", None, "part")
+    with node.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        node.ihook.pytest_runtest_logreport(report=part)
 class TestClass:
     @pytest.fixture(scope="class")
     def shared(self):
@@ -165,6 +170,11 @@ def test_fixtures(tmp_path, monkeypatch, capsys, record_property):
     monkeypatch.setattr(Session, "value", 1, raising=False)
     record_property("a", 1)
     print("it")
+def test_parts(request):
+    node = request.node  # as subtests do
+    part = pytest.TestReport(node.nodeid, node.location, {}, "passed", None, "part")
+    with node.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        node.ihook.pytest_runtest_logreport(report=part)
 class TestClass:
     @pytest.fixture(scope="class")
     def shared(self):
@@ -192,6 +202,7 @@ def test_what_fills_up_or_is_made_anew_is_none(suite):
     assert done.status == 0 and "0 leave something behind" in done.text, done.text
     assert "not looked at" not in done.text
     assert done.text.count("Captured stdout call") == 1, "of one run"
+    assert len(re.findall("PASSED .*::test_parts", done.text)) == 2, "the part and the test, of one run"
 
 
 MARKED = """

@@ -6,6 +6,7 @@ Without the option and the mark nothing of this is loaded. leaks.py measures and
 """
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import re
@@ -60,6 +61,18 @@ def _deduplicate(finalizers: list[Any]) -> None:
     finalizers[:] = kept
 
 
+@contextlib.contextmanager
+def _untold(config: pytest.Config) -> Iterator[None]:
+    """Parts of a test (subtests) report by themselves as they end: not those of our runs."""
+    caller: Any = config.hook.pytest_runtest_logreport
+    told = caller._hookexec
+    caller._hookexec = lambda *_: []
+    try:
+        yield
+    finally:
+        caller._hookexec = told
+
+
 class _Runs:
     """The runs of one test after its first."""
 
@@ -72,7 +85,7 @@ class _Runs:
 
     def again(self, look: Callable[[], None]) -> None:
         self.count += 1
-        with warnings.catch_warnings(record=True):
+        with warnings.catch_warnings(record=True), _untold(self.item.config):
             self._end()
             look()
             self._anew()
