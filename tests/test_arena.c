@@ -29,6 +29,20 @@ static void test_region_is_aligned_and_zero(void **state)
     }
 }
 
+/* Also where the system gives huge pages unasked, and they are as large as a region. */
+static void test_a_byte_is_no_region(void **state)
+{
+    (void)state;
+    for (int huge = 0; huge < 2; huge++) {
+        exvi_arena arena = exvi_arena_new(0, huge != 0);
+        uint64_t before = exvi_resident_bytes();
+        char *region = exvi_region_new(&arena, EXVI_REGION_SIZE, 0);
+        region[0] = 1;
+        assert_true(exvi_resident_bytes() < before + 2 * EXVI_HUGE_PAGE);
+        exvi_region_free(&arena, region, EXVI_REGION_SIZE);
+    }
+}
+
 static void test_limit_is_exact(void **state)
 {
     (void)state;
@@ -126,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_region_is_aligned_and_zero),
+        cmocka_unit_test(test_a_byte_is_no_region),
         cmocka_unit_test(test_limit_is_exact),
         cmocka_unit_test(test_claims),
         cmocka_unit_test(test_no_limit),

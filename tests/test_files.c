@@ -103,19 +103,6 @@ static void test_numbers(void **state)
     assert_true(exvi_number_parse("99999999999999999999999") >= UINT64_MAX - 9);
 }
 
-static void test_resident(void **state)
-{
-    (void)state;
-    uint64_t before = exvi_resident_bytes();
-    size_t size = 64 << 20;
-    char *block = malloc(size);
-    assert_true(before > 0 && block);
-    memset(block, 1, size);
-    __asm__ volatile("" : : "r"(block) : "memory"); /* a compiler may know that nobody reads it */
-    assert_true(exvi_resident_bytes() >= before + size / 2);
-    free(block);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,7 +110,6 @@ int main(void)
         cmocka_unit_test(test_again),
         cmocka_unit_test(test_links),
         cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_resident),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

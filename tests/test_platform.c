@@ -132,7 +132,7 @@ static void test_protect(void **state)
 static void test_advise_huge(void **state)
 {
     (void)state;
-    if (access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) != 0)
+    if (access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) != 0 || exvi_huge_page_size() != EXVI_HUGE_PAGE)
         skip();
     char line[512];
     bool advised = false, here = false;
@@ -150,6 +150,35 @@ static void test_advise_huge(void **state)
     fclose(maps);
     assert_true(advised);
     exvi_unmap(start, 4 * MIB);
+}
+
+/* Where they are of another size none are asked for: they would hold more than what is asked for them. */
+static void test_huge_page_size(void **state)
+{
+    (void)state;
+    char text[32];
+    size_t size = exvi_huge_page_size();
+    if (exvi_file_read("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", text, sizeof text))
+        assert_int_equal(size, exvi_number_parse(text));
+    assert_true(size > exvi_page_size() && (size & (size - 1)) == 0);
+    if (size == EXVI_HUGE_PAGE)
+        return;
+    char *start = exvi_map(2 * size, size);
+    assert_false(exvi_advise_huge(start, 2 * size));
+    exvi_unmap(start, 2 * size);
+}
+
+static void test_resident(void **state)
+{
+    (void)state;
+    uint64_t before = exvi_resident_bytes();
+    size_t size = 64 * MIB;
+    char *block = malloc(size);
+    assert_true(before > 0 && block);
+    memset(block, 1, size);
+    __asm__ volatile("" : : "r"(block) : "memory"); /* a compiler may know that nobody reads it */
+    assert_true(exvi_resident_bytes() >= before + size / 2);
+    free(block);
 }
 
 /* ---- clock and identity ---- */
@@ -342,6 +371,8 @@ int main(void)
         cmocka_unit_test(test_purge),
         cmocka_unit_test(test_protect),
         cmocka_unit_test(test_advise_huge),
+        cmocka_unit_test(test_huge_page_size),
+        cmocka_unit_test(test_resident),
         cmocka_unit_test(test_clocks),
         cmocka_unit_test(test_sleep_through_signals),
         cmocka_unit_test(test_processors),

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "files.h"
 #include "forked.h"
+#include "platform.h"
 #include "slots.h"
 
 #define MIB ((size_t)1 << 20)

@@ -44,6 +44,13 @@ static bool check_filters(exvi_filters filters)
     return exvi_report_add(&report, "seccomp", filters != EXVI_FILTERS_UNKNOWN, "%s", text[filters]);
 }
 
+static bool check_page_size(void)
+{
+    size_t kib = exvi_page_size() >> 10;
+    return exvi_report_add(&report, "page_size", kib == 4 || kib == 16 || kib == 64,
+                           "pages of %zu KiB; those of 4, 16 and 64 KiB are provided for", kib);
+}
+
 /* Filters may have come since the last time. */
 static void probe(void)
 {
@@ -53,7 +60,8 @@ static void probe(void)
     probing = true;
     report.count = 0;
     exvi_cookie_find();
-    probed = check_filters(filters) && exvi_layout_probe(&layout, &report) && exvi_free_log_probe(&report);
+    probed = check_filters(filters) && check_page_size() && exvi_layout_probe(&layout, &report) &&
+             exvi_free_log_probe(&report);
     if (probed)
         exvi_frames_probe(&report);
     probing = false;

@@ -39,10 +39,11 @@ static struct {
     size_t with_room; /* no region below this index has a free slot */
     size_t slots;     /* in use */
     size_t lone;
-} ours = {.arena.huge_pages = true};
+} ours;
 
 bool exvi_slots_init(void)
 {
+    ours.arena = exvi_arena_new(0, true);
     ours.regions = exvi_map(REGION_LIMIT * sizeof *ours.regions, exvi_page_size());
     return ours.regions != NULL;
 }
@@ -180,7 +181,7 @@ static region *find_place(unsigned slots, unsigned *slot)
 static void take_back(region *r, unsigned slot)
 {
     r->gone &= ~mask_of(slot & ~1u, 2);
-    exvi_advise_huge(huge_page_of(r, slot), EXVI_HUGE_PAGE);
+    exvi_arena_advise(&ours.arena, huge_page_of(r, slot), EXVI_HUGE_PAGE, true);
 }
 
 void *exvi_slots_new(unsigned slots)
@@ -219,7 +220,7 @@ static region *last_with_resident_half(void)
 /* The kernel would make the huge page whole again, and fill up what has gone back, unless it is told not to. */
 static void give_half_back(region *r, unsigned slot)
 {
-    exvi_advise_small(huge_page_of(r, slot), EXVI_HUGE_PAGE);
+    exvi_arena_advise(&ours.arena, huge_page_of(r, slot), EXVI_HUGE_PAGE, false);
     if (exvi_purge(address_of(r, slot), EXVI_SLOT_SIZE))
         r->gone |= mask_of(slot, 1);
     ours.lone--;

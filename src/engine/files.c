@@ -4,7 +4,6 @@
 #define _GNU_SOURCE
 #include "files.h"
 
-#include "platform.h"
 #include "raw.h"
 
 #include <errno.h>
@@ -306,14 +305,4 @@ uint64_t exvi_number_parse(const char *text)
     for (; *text >= '0' && *text <= '9'; text++)
         number = number > (UINT64_MAX - 9) / 10 ? UINT64_MAX - 9 : number * 10 + (uint64_t)(*text - '0');
     return number;
-}
-
-uint64_t exvi_resident_bytes(void)
-{
-    char text[128];
-    if (!EXVI_LINUX || !exvi_file_read("/proc/self/statm", text, sizeof text))
-        return 0;
-    const char *second = strchr(text, ' ');
-    uint64_t pages = second ? exvi_number_parse(second) : UINT64_MAX;
-    return pages == UINT64_MAX ? 0 : pages * exvi_page_size();
 }

@@ -51,6 +51,4 @@ size_t exvi_link_read(const char *path, char *text, size_t room);
 /* The number that `text` begins with, behind spaces and tabs; UINT64_MAX when there is none. */
 uint64_t exvi_number_parse(const char *text);
 
-uint64_t exvi_resident_bytes(void); /* of this process; 0: unknown */
-
 #endif

@@ -12,6 +12,7 @@
 #include "platform.h"
 
 #include "die.h"
+#include "files.h"
 #include "raw.h"
 
 #include <errno.h>
@@ -78,6 +79,20 @@ size_t exvi_page_size(void)
     size_t size = atomic_load_explicit(&known, memory_order_relaxed);
     if (size == 0) {
         size = (size_t)sysconf(_SC_PAGESIZE);
+        atomic_store_explicit(&known, size, memory_order_relaxed);
+    }
+    return size;
+}
+
+/* Where the system does not say, the size that one entry of its second level of page tables maps, of 8 bytes each. */
+size_t exvi_huge_page_size(void)
+{
+    static _Atomic size_t known;
+    size_t size = atomic_load_explicit(&known, memory_order_relaxed);
+    if (size == 0) {
+        char text[32];
+        bool is_said = exvi_file_read("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", text, sizeof text);
+        size = is_said ? (size_t)exvi_number_parse(text) : exvi_page_size() * (exvi_page_size() / 8);
         atomic_store_explicit(&known, size, memory_order_relaxed);
     }
     return size;
@@ -196,7 +211,8 @@ bool exvi_purge(void *start, size_t size)
 
 bool exvi_advise_huge(void *start, size_t size)
 {
-    return !exvi_fault_hit(EXVI_FAULT_ADVISE) && advise(start, size, HUGE_PAGES) == 0;
+    return !exvi_fault_hit(EXVI_FAULT_ADVISE) && exvi_huge_page_size() == EXVI_HUGE_PAGE &&
+           advise(start, size, HUGE_PAGES) == 0;
 }
 
 bool exvi_advise_small(void *start, size_t size)
@@ -470,6 +486,16 @@ uint64_t exvi_page_faults(void)
 {
     struct rusage usage;
     return read_usage(&usage) ? (uint64_t)usage.ru_minflt : 0;
+}
+
+uint64_t exvi_resident_bytes(void)
+{
+    char text[128];
+    if (!EXVI_LINUX || !exvi_file_read("/proc/self/statm", text, sizeof text))
+        return 0;
+    const char *second = strchr(text, ' ');
+    uint64_t pages = second ? exvi_number_parse(second) : UINT64_MAX;
+    return pages == UINT64_MAX ? 0 : pages * exvi_page_size();
 }
 
 uint64_t exvi_peak_bytes(void)

@@ -31,6 +31,10 @@
 #endif
 #endif
 
+/* The size of huge pages that is planned with. Where small pages are larger than 4 KiB, huge ones are of 32 MiB or 512:
+ * one of them would hold more than a small heap does, so there none are asked for. */
+#define EXVI_HUGE_PAGE ((size_t)2 << 20)
+
 /* Memory. `align` is a power of two. Mapped memory reads as zero. exvi_map() reserves address
  * space only: nothing is resident before it is touched. Sizes are rounded up to whole pages;
  * parts of a mapping may be unmapped, purged, advised and protected. */
@@ -41,7 +45,7 @@ void exvi_unmap(void *start, size_t size);
 /* A larger mapping in the place of one, or of NULL and 0, with what that held. NULL: no memory, and that one stays. */
 void *exvi_map_larger(void *start, size_t size, size_t larger);
 bool exvi_purge(void *start, size_t size);           /* resident pages go back; reads as zero */
-bool exvi_advise_huge(void *start, size_t size);     /* wish for 2 MiB pages */
+bool exvi_advise_huge(void *start, size_t size);     /* wish for 2 MiB pages; false: the system has none, or refuses */
 bool exvi_advise_small(void *start, size_t size);    /* wish for none: what was purged is not filled up again */
 
 /* Make whole huge pages of small ones, now. PASSED: not these, just now; REFUSED: not at all, or there is no memory. */
@@ -50,6 +54,7 @@ exvi_collapse_end exvi_collapse(void *start, size_t size);
 
 bool exvi_protect(void *start, size_t size, bool writable);
 size_t exvi_page_size(void);
+size_t exvi_huge_page_size(void);                    /* the system's, be they in use or not */
 bool exvi_pages_present(void *start, size_t pages, unsigned char *present); /* the low bit of each: it is resident */
 bool exvi_is_readable(const void *address);          /* the 8 bytes there; any address may be asked for */
 
@@ -88,6 +93,7 @@ void exvi_wait_word(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns);
 void exvi_wake_word(_Atomic uint32_t *word);
 
 uint64_t exvi_page_faults(void);   /* so far, of this process, that needed no reading */
+uint64_t exvi_resident_bytes(void); /* of this process; 0: unknown */
 uint64_t exvi_address_limit(void); /* the most that the process may map; UINT64_MAX: no limit */
 uint64_t exvi_peak_bytes(void); /* the most that was resident; starts anew in a snapshot child */
 

@@ -2,8 +2,8 @@
  * room: how much memory may still be added, and how much a search will add. See room.h.
  *
  * The time of a clone is that of copying page tables: about 60 ms for a GB in pages of 4 KiB, a tenth of that in huge
- * ones. What is not known to be in huge pages is taken for small ones, unless the system makes all pages huge; after
- * the first clone the forecast is scaled by what that took.
+ * ones of 2 MiB. What is not known to be in huge pages is taken for small ones, unless the system makes all pages huge;
+ * after the first clone the forecast is scaled by what that took.
  */
 #include "room.h"
 
@@ -16,7 +16,7 @@
 #define GIB ((uint64_t)1 << 30)
 enum { LOOK_AGAIN_NS = 50000000, FIRST_BYTES_PER_OBJECT = 48, GROWTH_LOOKS = 3, MACHINE_LOOKS = 5 };
 enum { TELLING_NS = 5000000 }; /* a shorter clone is mostly what any costs, and says nothing of page tables */
-#define SMALL_NS_PER_GIB UINT64_C(60000000)
+#define SMALL_NS_PER_PAGE 230.0
 #define HUGE_NS_PER_GIB UINT64_C(6000000)
 #define FIRST_WRITTEN_PER_S (128.0 * (double)MIB)
 
@@ -60,9 +60,9 @@ static void look_at_process(exvi_room *room)
         return;
     uint64_t private = kib_of(text, "RssAnon:"), tables = kib_of(text, "VmPTE:"), mapped = kib_of(text, "VmSize:");
     room->private_bytes = private == UINT64_MAX ? exvi_resident_bytes() : private;
-    room->table_bytes = tables == UINT64_MAX ? room->private_bytes / 512 : tables;
+    room->table_bytes = tables == UINT64_MAX ? room->private_bytes / (exvi_page_size() / sizeof(void *)) : tables;
     room->mapped_bytes = mapped == UINT64_MAX ? 0 : mapped;
-    room->all_huge = is_all_huge();
+    room->all_huge = exvi_huge_page_size() == EXVI_HUGE_PAGE && is_all_huge();
 }
 
 static uint64_t level_room(const exvi_cgroup_level *level, uint64_t used, uint64_t enough)
@@ -142,7 +142,7 @@ static uint64_t clone_ns(const exvi_room *room, uint64_t huge_bytes)
     if (room->clone_share == 0 && room->all_huge) /* before the first; later ones tell by their time */
         huge = room->private_bytes;
     double ns = (double)huge / (double)GIB * (double)HUGE_NS_PER_GIB +
-                (double)(room->private_bytes - huge) / (double)GIB * (double)SMALL_NS_PER_GIB;
+                (double)(room->private_bytes - huge) / (double)exvi_page_size() * SMALL_NS_PER_PAGE;
     return (uint64_t)(ns * (room->clone_share > 0 ? room->clone_share : 1));
 }
 

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { HUGE = 2 << 20, AHEAD = 512, EDGES_OF_A_NODE = 8, PATIENCE = 64 };
+enum { AHEAD = 512, EDGES_OF_A_NODE = 8, PATIENCE = 64 };
 #define TABLE_SIZE (EXVI_RECORDS_IN_TABLE * sizeof(exvi_member_record))
 
 /* ------------------------------------------------------------------ memory */
@@ -20,8 +20,8 @@ enum { HUGE = 2 << 20, AHEAD = 512, EDGES_OF_A_NODE = 8, PATIENCE = 64 };
 /* Large arrays as huge pages: a fault for each of their small ones would take as long as filling them. */
 static void *array_new(size_t size)
 {
-    void *array = exvi_map(size, size >= HUGE ? HUGE : exvi_page_size());
-    if (array && size >= HUGE)
+    void *array = exvi_map(size, size >= EXVI_HUGE_PAGE ? EXVI_HUGE_PAGE : exvi_page_size());
+    if (array && size >= EXVI_HUGE_PAGE)
         (void)exvi_advise_huge(array, size);
     return array;
 }

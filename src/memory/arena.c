@@ -38,6 +38,14 @@ bool exvi_region_is_known(const void *address)
 #define set_known(region, is_known) ((void)0)
 #endif
 
+exvi_arena exvi_arena_new(size_t limit_bytes, bool huge_pages)
+{
+    return (exvi_arena){
+        .limit_bytes = limit_bytes,
+        .huge_pages = huge_pages && exvi_huge_page_size() == EXVI_HUGE_PAGE,
+    };
+}
+
 size_t exvi_arena_room(const exvi_arena *arena)
 {
     if (arena->limit_bytes == 0)
@@ -78,7 +86,9 @@ void *exvi_region_new(exvi_arena *arena, size_t size, size_t small_bytes)
     char *region = exvi_map(size, EXVI_REGION_SIZE);
     if (!region)
         return NULL;
-    if (size > small_bytes)
+    if (exvi_huge_page_size() > EXVI_HUGE_PAGE)
+        exvi_advise_small(region, size); /* the system may give them unasked: a whole region for the first byte */
+    else if (size > small_bytes)
         exvi_arena_advise(arena, region + small_bytes, size - small_bytes, true);
     arena->held_bytes += size;
     set_known(region, true);

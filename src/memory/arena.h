@@ -19,7 +19,6 @@
 
 #define EXVI_REGION_SHIFT 25
 #define EXVI_REGION_SIZE ((size_t)1 << EXVI_REGION_SHIFT)
-#define EXVI_HUGE_PAGE ((size_t)2 << 20)
 
 typedef struct exvi_region exvi_region;
 
@@ -29,6 +28,9 @@ typedef struct exvi_arena {
     size_t limit_bytes; /* 0: none */
     bool huge_pages;
 } exvi_arena;
+
+/* `huge_pages`: ask the system for them, if they are of the size that is planned with. */
+exvi_arena exvi_arena_new(size_t limit_bytes, bool huge_pages);
 
 /* Address space that reads as zero; `size` is a multiple of the system's page. `small_bytes` at its start, a multiple
  * of 2 MiB, stay small pages, so that a small heap does not hold megabytes. NULL: no memory, or the limit. */

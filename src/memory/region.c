@@ -567,7 +567,7 @@ bool exvi_regions_collapse(exvi_regions *regions)
 void exvi_regions_init(exvi_regions *regions, struct exvi_blocks *blocks, size_t limit_bytes, bool huge_pages)
 {
     *regions = (exvi_regions){
-        .arena = {.limit_bytes = limit_bytes, .huge_pages = huge_pages},
+        .arena = exvi_arena_new(limit_bytes, huge_pages),
         .blocks = blocks,
     };
 }

@@ -2,6 +2,7 @@
 which answer for themselves alone."""
 import os
 import shutil
+import subprocess
 import zipfile
 
 import pytest
@@ -195,6 +196,28 @@ for _ in range(2):
 from exuvia.commands import doctor
 assert doctor.main() == 1
 """, install=False)
+
+
+def test_pages_of_a_size_that_nobody_tried_are_refused_by_name(python, tmp_path):
+    (tmp_path / "pages.c").write_text("""
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <unistd.h>
+        long sysconf(int name)
+        {
+            long (*real)(int) = (long (*)(int))dlsym(RTLD_NEXT, "sysconf");
+            return name == _SC_PAGESIZE ? 8 << 10 : real(name);
+        }""")
+    library = str(tmp_path / "pages.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "pages.c"], check=True)
+    python.program("""
+try:
+    exuvia.install()
+except exuvia.Unsupported as error:
+    assert error.check == 'page_size' and 'pages of 8 KiB' in str(error), error
+else:
+    raise AssertionError('installed')
+""", install=False, environment={"LD_PRELOAD": library})
 
 
 def test_a_filter_that_comes_later_ends_searches_not_the_program(python):

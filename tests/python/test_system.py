@@ -24,6 +24,7 @@ def ask(python, tmp_path):
 
 
 HUGE = "/sys/kernel/mm/transparent_hugepage/enabled"
+SIZE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
 
 @pytest.mark.parametrize("files, fine, text", [
@@ -31,6 +32,7 @@ HUGE = "/sys/kernel/mm/transparent_hugepage/enabled"
     ({"/sys/kernel/mm/ksm/run": "0"}, False, "the kernel has none"),
     ({HUGE: "always madvise [never]"}, False, "turned off:"),
     ({HUGE: "always [madvise] never"}, True, "madvise"),
+    ({HUGE: "always [madvise] never", SIZE: "33554432\n"}, False, "of 32 MiB, so none are asked for"),
     ({HUGE: "[always] madvise never", "/proc/self/status": "THP_enabled:\t0\n"}, False, "turned off for this process"),
 ])
 def test_huge_pages(ask, files, fine, text):

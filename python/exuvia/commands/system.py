@@ -146,6 +146,9 @@ def huge_pages(root: str = "") -> Fact:
         return Fact("huge pages", False, "turned off: " + SMALL_PAGES)
     if _fields(_read(root, "/proc/self/status") or "").get("THP_enabled") == "0":
         return Fact("huge pages", False, "turned off for this process: " + SMALL_PAGES)
+    size = (_read(root, folder + "/transparent_hugepage/hpage_pmd_size") or "").strip()
+    if size not in ("", str(2 << 20)):
+        return Fact("huge pages", False, f"of {int(size) >> 20} MiB, so none are asked for: " + SMALL_PAGES)
     return Fact("huge pages", True, f"transparent huge pages: {setting}")
 
 
