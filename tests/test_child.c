@@ -24,6 +24,7 @@
 #include "child.h"
 #include "die.h"
 #include "files.h"
+#include "fewer.h"
 #include "forked.h"
 #include "platform.h"
 
@@ -442,7 +443,7 @@ static int clone_in_a_storm(void *arg)
         _exit(0);
     }
     int failures = 0;
-    for (int i = 0; i < (getenv("EXUVIA_VALGRIND") ? 30 : 300); i++) {
+    for (int i = 0; i < fewer(300, 30); i++) {
         int32_t pid = exvi_clone();
         if (pid == 0) {
             exvi_child_settle("storm", SECOND);

@@ -7,6 +7,7 @@
  */
 #include "world.h"
 
+#include "fewer.h"
 #include "platform.h"
 
 #include <setjmp.h>
@@ -462,10 +463,8 @@ static void test_heap_ends_without_memory(void **state)
 
 /* ---- every fault ---- */
 
-/* Each of the first hundreds of calls, and fewer and fewer of the later ones. */
 static void fail_each(void (*scenario)(void), exvi_fault fault, const char *name, bool lasting)
 {
-    unsigned skip = getenv("EXUVIA_VALGRIND") ? 4 : 200;
     uint64_t nth = 1;
     now.name = name;
     now.fault = fault;
@@ -474,7 +473,7 @@ static void fail_each(void (*scenario)(void), exvi_fault fault, const char *name
         now.nth = nth;
         exvi_fault_set(fault, nth, lasting);
         scenario();
-        nth += 1 + nth / skip;
+        nth = next_nth(nth);
     } while (now.calls >= now.nth);
     printf("# %s, %s: %llu calls\n", name, lasting ? "lasting" : "once", (unsigned long long)now.calls);
 }

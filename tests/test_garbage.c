@@ -3,6 +3,7 @@
  * place, and its order against the plain definition of strongly connected components.
  */
 #include "cycle.h"
+#include "fewer.h"
 #include "garbage.h"
 #include "made_graph.h"
 #include "platform.h"
@@ -226,7 +227,7 @@ static void test_random(void **state)
     (void)state;
     uint64_t seed = 23;
     size_t dead = 0, members = 0;
-    for (int round = 0; round < 1000; round++) {
+    for (int round = 0; round < fewer(1000, 100); round++) {
         random_graph(&seed);
         random_extras(&seed);
         ask_oracle();

@@ -4,6 +4,7 @@
  *
  * The same holds for the validator and for the walk over blocks.
  */
+#include "fewer.h"
 #include "forked.h"
 #include "nodes.h"
 #include "object.h"
@@ -121,7 +122,7 @@ static void test_sparse(void **state)
 static void test_dense(void **state)
 {
     (void)state;
-    search_read_only(getenv("EXUVIA_VALGRIND") ? 70000 : 200000);
+    search_read_only(fewer(200000, 70000));
 }
 
 /* ---- the young generations, which have a walk of their own ---- */

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "fewer.h"
 #include "forked.h"
 #include "platform.h"
 #include "slots.h"
@@ -164,7 +165,7 @@ static void test_fork_beside_changes(void **state)
     atomic_store(&stopped, false);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&thread[i], NULL, change_table, (void *)(uintptr_t)(i + 1)), 0);
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < fewer(60, 3); i++) {
         assert_int_equal(step(&l, HELD / 4), 0);
         assert_int_equal(in_fork(work_after_fork, &l), 0);
     }
