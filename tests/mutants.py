@@ -318,7 +318,7 @@ class Variant:
             raise SystemExit(f"test_{test} does not link")
         environment = dict(os.environ, EXUVIA_TEST_SCALE="0.4", EXUVIA_TEST_SEED=str(random.randrange(10**9)))
         try:
-            return run([program], env=environment, timeout=240, cwd=self.folder) == 0
+            return run([program], env=environment, timeout=60, cwd=self.folder) == 0
         except subprocess.TimeoutExpired:
             return False
 
@@ -353,7 +353,7 @@ class Extension:
                 raise SystemExit(f"{file} does not build:\n{built.stderr}")
             environment = dict(os.environ, EXUVIA_INTERPRETERS=built.stdout.strip())
             return run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test], env=environment,
-                       timeout=600, cwd=self.tree / "tests/python") == 0
+                       timeout=200, cwd=self.tree / "tests/python") == 0
         except subprocess.TimeoutExpired:
             return False
         finally:
