@@ -2,6 +2,7 @@
 
 It stands beside the package, not within: where the answer is no, no module of the package is loaded. It may be loaded
 and called again and again, in any interpreter, and never raises.
+PYTEST_DONT_REWRITE: it may be there before pytest, which else warns that it has not rewritten it.
 """
 import sys
 

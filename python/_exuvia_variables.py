@@ -2,6 +2,7 @@
 
 They count where python's own do: not under -E or -I, and not in a process that runs with other rights than those of
 whoever set them. Beside the package, not within, since `_exuvia_switch` asks before it loads any of it.
+PYTEST_DONT_REWRITE: it may be there before pytest, which else warns that it has not rewritten it.
 """
 import os
 import sys

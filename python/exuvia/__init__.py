@@ -4,6 +4,7 @@
     exuvia.install()
 
 The search for dead cycles runs in a copy-on-write child; CPython's own collector frees what was found.
+PYTEST_DONT_REWRITE: it may be there before pytest, which else warns that it has not rewritten it.
 """
 from exuvia._install import (
     Unsupported,

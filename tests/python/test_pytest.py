@@ -248,3 +248,19 @@ def test_marks_bounds_and_what_cannot_be_repeated(suite, tmp_path):
 def test_nothing_is_done_unasked(suite):
     done = suite("import sys\ndef test_it():\n    assert 'exuvia.integrations.leaks' not in sys.modules\n")
     assert done.status == 0 and "runs more" not in done.text, done.text
+
+
+def test_pytest_runs_where_the_package_is_loaded_before(suite, python, tmp_path):
+    """As a distribution with a plugin, of which pytest rewrites what is not loaded yet, and warns of what is."""
+    told = tmp_path / "packages" / "exuvia-1.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Name: exuvia\nVersion: 1\n")
+    (told / "entry_points.txt").write_text(f"[pytest11]\nexuvia = {PLUGIN}\n")
+    (told / "RECORD").write_text("exuvia/__init__.py,,\n_exuvia_switch.py,,\n_exuvia_variables.py,,\n")
+    for name in "exuvia", "_exuvia_switch.py", "_exuvia_variables.py":
+        (told.parent / name).symlink_to(pathlib.Path(python.folder) / name)
+    (tmp_path / "test_it.py").write_text("import _exuvia_switch, exuvia\ndef test():\n    assert exuvia.is_installed()\n")
+    done = python.command("-c", "import _exuvia_switch, sys; sys.argv[1:] = ['run', *sys.argv[1:]]; from exuvia import cli; "
+                          "cli.main()", "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "test_it.py", cwd=tmp_path,
+                          environment={"PYTHONPATH": str(told.parent), "PYTEST_ADDOPTS": ""})
+    assert done.returncode == 0 and " 1 passed" in done.stdout, done.stdout + done.stderr
