@@ -52,6 +52,8 @@ extern "C" {
 
 /** A private heap with its objects, collector, policy and statistics. */
 typedef struct exv_heap exv_heap;
+typedef struct exv_dict exv_dict;       /* with the values */
+typedef struct exv_copying exv_copying; /* with exv_copy_to() */
 
 /** What a fallible call answers. The names after EXV_NO_MEMORY are Python's. */
 typedef enum exv_status {
@@ -154,7 +156,6 @@ typedef struct exv_edge {
  * tracked by the collector. A type with visit but without clear can be part of a
  * cycle but not break one; a cycle of such types alone ends in exv_gc_garbage().
  */
-struct exv_copying;
 typedef struct exv_type {
     const char *name;  /**< as repr prints it; required */
     size_t size;       /**< payload bytes; 0 to EXV_MAX_SIZE */
@@ -235,7 +236,7 @@ typedef struct exv_type {
 
     /** For exv_copy_to(): make a copy in another heap, owned. What it refers to is copied by exv_copying_part(); before
      *  that, exv_copying_note() says what is the copy, so that a ring ends there. Of any type that is known there. */
-    exv_status (*copy)(void *self, struct exv_copying *copying, void **result);
+    exv_status (*copy)(void *self, exv_copying *copying, void **result);
 } exv_type;
 
 /** The largest payload, items included: 2^40 bytes. */
@@ -721,10 +722,9 @@ EXV_API exv_status exv_heap_dump_wait(exv_heap *heap, uint64_t timeout_ns);
  *  A program that cannot wait has exv_heap_dump_start(), and the file asked elsewhere. What exv_heap_dump() answers may
  *  be the answer; EXV_OS_ERROR also: no such memory, or no /proc. EXV_KEY_ERROR: the object is in the midst of its
  *  death, or no type, or several, are called so. EXV_NO_MEMORY: for the answer. */
-struct exv_dict;
-EXV_API exv_status exv_heap_census(exv_heap *heap, bool retained, uint32_t limit, struct exv_dict **result);
-EXV_API exv_status exv_why(void *object, uint32_t limit, struct exv_dict **result);
-EXV_API exv_status exv_why_type(exv_heap *heap, const char *name, uint32_t limit, struct exv_dict **result);
+EXV_API exv_status exv_heap_census(exv_heap *heap, bool retained, uint32_t limit, exv_dict **result);
+EXV_API exv_status exv_why(void *object, uint32_t limit, exv_dict **result);
+EXV_API exv_status exv_why_type(exv_heap *heap, const char *name, uint32_t limit, exv_dict **result);
 
 /* --------------------------------------------------------------- values */
 
@@ -740,7 +740,6 @@ typedef struct exv_bytes exv_bytes;
 typedef struct exv_builder exv_builder;
 typedef struct exv_list exv_list;
 typedef struct exv_tuple exv_tuple;
-typedef struct exv_dict exv_dict;
 typedef struct exv_set exv_set;
 typedef struct exv_class exv_class;
 typedef struct exv_instance exv_instance;
@@ -964,7 +963,6 @@ EXV_API exv_status exv_copy_to(exv_heap *heap, void *value, void **result);
 
 /** For a type's `copy`, during its call: the heap that gets the copy; an owned copy of what `self` refers to (of NULL:
  *  NULL); and from now on `to` is the copy of `self`. */
-typedef struct exv_copying exv_copying;
 EXV_API exv_heap *exv_copying_get_heap(const exv_copying *copying);
 EXV_API exv_status exv_copying_part(exv_copying *copying, void *part, void **result);
 EXV_API exv_status exv_copying_note(exv_copying *copying, void *self, void *to);

@@ -52,7 +52,8 @@ def test_addresses_beyond_the_tables_are_refused(source, run, tmp_path):
     program.write_text('#include "arena.h"\n#include "platform.h"\n#include <stddef.h>\n'
                        "int main(void) { exvi_arena arena = {0}; return exvi_map(4096, 4096) != NULL\n"
                        "|| exvi_map_shared(4096) != NULL || exvi_region_new(&arena, EXVI_REGION_SIZE, 0) != NULL; }\n")
-    parts = [source / "src" / name for name in ("engine/die.c", "engine/raw.c", "engine/platform.c", "memory/arena.c")]
+    parts = [source / "src" / name for name in ("engine/die.c", "engine/raw.c", "engine/files.c", "engine/platform.c",
+                                                "memory/arena.c")]
     run("gcc", "-DEXVI_CHECKED=1", "-DEXVI_ADDRESS_BITS=30", *(f"-I{source / 'src' / folder}" for folder in
         ("engine", "memory")), f"-I{source / 'include'}", program, *parts, "-pthread", "-o", tmp_path / "program")
     run(tmp_path / "program")
