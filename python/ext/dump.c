@@ -4,6 +4,7 @@
 #define PY_SSIZE_T_CLEAN
 #include "dump.h"
 
+#include "exits.h"
 #include "frames.h"
 #include "names.h"
 #include "pages.h"
@@ -33,6 +34,7 @@ typedef struct request { /* made by the parent */
     Py_ssize_t info_size;
     bool values;
     PyObject *modules;
+    PyObject *at_exit;       /* a function that atexit has */
     PyThreadState *threads;
     unsigned long main_thread;
 } request;
@@ -106,6 +108,13 @@ static void add_held(void *d, const exvi_held *held)
     add(d, held->object);
 }
 
+static void add_at_exit(void *d, PyObject *object, const char *what, PyObject *function)
+{
+    (void)what;
+    (void)function;
+    add(d, object);
+}
+
 static void add_listed(dumper *d, PyObject *object, int list)
 {
     (void)list;
@@ -117,6 +126,7 @@ static bool find_objects(dumper *d)
     add(d, d->asked->modules);
     each_listed(d, add_listed);
     exvi_frames_each(d->asked->threads, add_held, d);
+    exvi_exits_each(d->asked->at_exit, &d->walk, add_at_exit, d);
     if (!goes_on(d))
         return false;
     for (size_t i = 0; i < d->found.count; i++) {
@@ -398,6 +408,24 @@ static void note_held(void *arg, const exvi_held *held)
     add_root(d, held->kind == EXVI_HOLD_LOCAL ? "frames" : "threads", name_held(d, held), held->object);
 }
 
+/* "arguments of Session.close" */
+static void note_at_exit(void *arg, PyObject *object, const char *what, PyObject *function)
+{
+    dumper *d = arg;
+    exvi_plain_text text;
+    text.size = 0;
+    exvi_plain_c(&text, what);
+    const char *of = function == object ? " " : " of ";
+    if (function && PyMethod_Check(function))
+        function = PyMethod_GET_FUNCTION(function);
+    if (function && PyFunction_Check(function)) {
+        exvi_plain_c(&text, of);
+        exvi_plain_str(&text, ((PyFunctionObject *)function)->func_qualname);
+    }
+    count_seen(d, number_of(d, object));
+    add_root(d, "atexit", exvi_name(&d->strings, text.text, text.size), object);
+}
+
 static uint32_t name_of_type(dumper *d, PyTypeObject *type)
 {
     return exvi_type_at(&d->strings, exvi_type_number(&d->strings, type))->name;
@@ -412,6 +440,7 @@ static void note_roots(dumper *d)
         if (PyUnicode_Check(name))
             add_root(d, "modules", exvi_name_str(&d->strings, name), module);
     exvi_frames_each(d->asked->threads, note_held, d);
+    exvi_exits_each(d->asked->at_exit, &d->walk, note_at_exit, d);
     for (uint32_t number = 0; number < d->count; number++) {
         PyObject *object = d->object[number];
         uint32_t count = count_of(object);
@@ -563,7 +592,8 @@ PyObject *exvi_dump(const exvi_layout *layout, PyObject *args, bool (*is_given_u
     int values, is_asked;
     request asked = {.layout = layout, .modules = PyImport_GetModuleDict(), .main_thread = (unsigned long)getpid(),
                      .threads = PyInterpreterState_ThreadHead(PyInterpreterState_Main())};
-    if (!PyArg_ParseTuple(args, "iy#pp", &asked.file, &asked.info, &asked.info_size, &values, &is_asked))
+    if (!PyArg_ParseTuple(args, "iy#ppO", &asked.file, &asked.info, &asked.info_size, &values, &is_asked,
+                          &asked.at_exit))
         return NULL;
     asked.values = values != 0;
     exvi_snapshot snapshot = {.file = &asked.file};

@@ -10,11 +10,11 @@
 
 #include "layout.h"
 
-/* (file, info, values, asked) -> (objects, references, bytes of the file, nanoseconds the program stood still,
+/* (file, info, values, asked, at_exit) -> (objects, references, bytes of the file, nanoseconds the program stood still,
  * nanoseconds of the child's CPU). A descriptor of an empty file, open for reading and writing; `info` is its section
  * of that name, as bytes, which ends with an object, `memory`: to its fields the child adds those that it knows.
  * OSError with the child's errno, ENOMEM included, or RuntimeError: no child can be had. Waits without the GIL; where
- * `asked`, until it is given up. */
+ * `asked`, until it is given up. `at_exit` is a function that atexit has, by which the others are found. */
 PyObject *exvi_dump(const exvi_layout *layout, PyObject *args, bool (*is_given_up)(void));
 
 #endif

@@ -55,6 +55,9 @@ void exvi_layout_forget(void);
 /* Before 3.12 all interpreters share one GIL. */
 #define EXVI_LAYOUT_ONE_GIL (PY_VERSION_HEX < 0x030c0000)
 
+/* 3.14 and later: what atexit keeps is a list. */
+#define EXVI_LAYOUT_EXITS_LISTED (PY_VERSION_HEX >= 0x030e0000)
+
 /* Bytes between the block's begin and an object of this type. */
 static inline size_t exvi_layout_before(const PyTypeObject *type)
 {

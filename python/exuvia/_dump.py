@@ -4,6 +4,7 @@ For exuvia.dump() and the questions of _questions, and where another process ask
 """
 from __future__ import annotations
 
+import atexit
 import os
 import time
 
@@ -52,6 +53,13 @@ def _info() -> bytes:
     }).encode()
 
 
+_registered = False
+
+
+def _at_exit() -> None:
+    """By it the child knows what atexit keeps."""
+
+
 def nameless_file() -> int:
     """A descriptor of a new file of our own that is gone when it is closed: on disk, or where no folder has such, in
     memory."""
@@ -71,7 +79,11 @@ def write(file: int, values: bool, asked: bool = False) -> tuple[int, int, int, 
 
     OSError; RuntimeError: the checks of this interpreter do not hold, or no child can be had.
     """
-    return _core.dump(file, _info(), values, asked)
+    global _registered
+    if not _registered:
+        atexit.register(_at_exit)
+        _registered = True
+    return _core.dump(file, _info(), values, asked, _at_exit)
 
 
 def new_file(path: str, fill: Callable[[int], T]) -> T:

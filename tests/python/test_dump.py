@@ -320,6 +320,40 @@ assert ('threads', f'the function in handle at <string>:{handle.__code__.co_firs
 """)
 
 
+def test_what_atexit_and_weak_references_keep(python, tmp_path):
+    dumped(python, tmp_path, """
+import atexit
+class Session:
+    def close(self, *rest, **more): pass
+target, closed, given, named, gone, told = Session(), Session(), Node(), Node(), Node(), Node()
+def call(): pass
+atexit.register(call)
+atexit.register(gone.__reduce__)
+atexit.register(closed.close, given, named=named)
+atexit.unregister(gone.__reduce__)
+reference = weakref.ref(target, told.__init__)
+exuvia.dump(path)
+file = File(path)
+def roots(of):
+    return sorted(label for group, label in file.roots_of(of) if group == 'atexit')
+def hangs(thing):   # what refers to it
+    n = file.of(thing)
+    return [i for i in range(file.nodes) if n in file.to[file.row[i]:file.row[i + 1]]]
+labels = sorted(file.text[label] for group, label, n, zero in struct.iter_unpack('<IIII', file.parts['roots'])
+                if file.text[group] == 'atexit')
+if sys.version_info >= (3, 14):
+    assert labels == ['functions'], labels
+else:
+    assert roots(call) == ['function call'] and 'function Session.close' in labels, labels
+    assert 'arguments of Session.close' in labels and 'arguments by name of Session.close' in labels, labels
+    assert labels.count('function call') == 1 and not hangs(gone)[1:]
+held = [n for group, label, n, zero in struct.iter_unpack('<IIII', file.parts['roots']) if file.text[group] == 'held by C']
+for thing in closed, given, named, told:
+    assert hangs(thing) and not set(hangs(thing)) & set(held), thing
+assert '__callback__' in file.names_of(reference).values()
+""")
+
+
 def test_a_function_that_ends(python, tmp_path):
     """A variable's finalizer runs while the function's variables go one by one: those before it are gone."""
     dumped(python, tmp_path, """
