@@ -10,6 +10,7 @@
 #include "pages.h"
 #include "plain_text.h"
 #include "referents.h"
+#include "sizes.h"
 
 #include "files.h"
 #include "platform.h"

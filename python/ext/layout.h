@@ -121,6 +121,16 @@ static inline bool exvi_layout_embedded(PyObject *dict)
 #endif
 }
 
+/* CPython's _dictkeysobject, the same from 3.11 to 3.15 where there is a GIL. */
+typedef struct exvi_dict_keys {
+    Py_ssize_t count;
+    uint8_t log2_size, log2_index_bytes, kind, unused;
+    uint32_t version;
+    Py_ssize_t usable, entries;
+    char indices[];
+} exvi_dict_keys;
+enum { EXVI_GENERAL_KEYS };
+
 /* CPython's frame of a function: in a thread's stack while it runs, in the generator where it is suspended, in a frame
  * object once it has ended. `code`, `function` and slots are tagged words from 3.14 on, see exvi_slot. The slots are
  * local variables first, then what calls and operators are at work on. frames.h proves that it is so. */
@@ -217,6 +227,27 @@ static inline size_t exvi_layout_size_of_int(PyObject *number)
     size_t digits = ((PyLongObject *)number)->long_value.lv_tag >> 3;
 #endif
     return before + (digits == 0 ? 1 : digits) * sizeof(digit);
+}
+
+/* Of the form of a dict. */
+static inline bool exvi_layout_is_dict(PyObject *object)
+{
+#if PY_VERSION_HEX < 0x030f0000
+    return PyDict_Check(object);
+#else
+    return PyAnyDict_Check(object);
+#endif
+}
+
+/* From 3.15 on its bytes are an object of type bytes, which it alone has. */
+static inline size_t exvi_layout_beside_bytearray(PyObject *array)
+{
+    size_t bytes = (size_t)((PyByteArrayObject *)array)->ob_alloc;
+#if PY_VERSION_HEX < 0x030f0000
+    return bytes;
+#else
+    return bytes > 0 ? offsetof(PyBytesObject, ob_sval) + bytes + 1 : 0;
+#endif
 }
 
 static inline bool exvi_layout_immortal(PyObject *object)

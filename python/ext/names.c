@@ -4,7 +4,7 @@
 #include "names.h"
 
 #include "plain_text.h"
-#include "referents.h"
+#include "sizes.h"
 
 uint32_t exvi_name_str(exvi_names *names, PyObject *str)
 {

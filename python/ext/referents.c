@@ -10,16 +10,6 @@
 
 enum { MOST = 512, OBJECT = 6, OBJECT_EX = 16 }; /* types of members that are references */
 
-/* CPython's _dictkeysobject, the same from 3.11 to 3.15 where there is a GIL. */
-typedef struct dict_keys {
-    Py_ssize_t count;
-    uint8_t log2_size, log2_index_bytes, kind, unused;
-    uint32_t version;
-    Py_ssize_t usable, entries;
-    char indices[];
-} dict_keys;
-enum { GENERAL_KEYS };
-
 typedef struct collected {
     PyObject *child[MOST];
     exvi_referent *named;    /* MOST of them */
@@ -160,8 +150,8 @@ static void name_attributes(collected *c, PyObject *object)
     name_within(c, dict, "__dict__");
     if (!value || (type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0)
         return;
-    const dict_keys *keys = (const dict_keys *)(const void *)((PyHeapTypeObject *)type)->ht_cached_keys;
-    if (!keys || keys->kind == GENERAL_KEYS)
+    const exvi_dict_keys *keys = (const exvi_dict_keys *)(const void *)((PyHeapTypeObject *)type)->ht_cached_keys;
+    if (!keys || keys->kind == EXVI_GENERAL_KEYS)
         return;
     PyObject *const *entry = (PyObject *const *)(const void *)(keys->indices + ((size_t)1 << keys->log2_index_bytes));
     for (Py_ssize_t i = 0; i < keys->entries; i++)
@@ -249,154 +239,4 @@ void exvi_referents(PyObject *object, exvi_referent_fn *each, void *arg)
         of_others(object, each, arg);
     if (PyWeakref_Check(object) && ((PyWeakReference *)object)->wr_object != Py_None)
         each(arg, &(exvi_referent){.object = ((PyWeakReference *)object)->wr_object, .kind = EXVI_LABEL_WEAK});
-}
-
-/* ------------------------------------------------------------------------- sizes */
-
-static size_t size_of_keys(const dict_keys *keys)
-{
-    size_t entry = (keys->kind == GENERAL_KEYS ? 3 : 2) * sizeof(void *);
-    return sizeof *keys + ((size_t)1 << keys->log2_index_bytes) + ((size_t)2 << keys->log2_size) / 3 * entry;
-}
-
-static size_t size_of_dict(const PyDictObject *dict)
-{
-    const dict_keys *keys = (const dict_keys *)(const void *)dict->ma_keys;
-    size_t size = (size_t)Py_TYPE(dict)->tp_basicsize;
-    if (dict->ma_values) /* the keys are others' too */
-        size += (size_t)(keys->usable + keys->entries) * sizeof(void *);
-    return keys->count == 1 ? size + size_of_keys(keys) : size;
-}
-
-static size_t size_of_str(PyObject *text)
-{
-    size_t length = (size_t)PyUnicode_GET_LENGTH(text), kind = PyUnicode_KIND(text);
-    bool subclass = !PyUnicode_CheckExact(text);
-    size_t head = PyUnicode_IS_COMPACT_ASCII(text) ? sizeof(PyASCIIObject)
-                  : PyUnicode_IS_COMPACT(text) ? sizeof(PyCompactUnicodeObject) : sizeof(PyUnicodeObject);
-    const PyCompactUnicodeObject *compact = (const PyCompactUnicodeObject *)text;
-    bool has_utf8 = !PyUnicode_IS_COMPACT_ASCII(text) && compact->utf8 &&
-                    (const void *)compact->utf8 != PyUnicode_DATA(text);
-    size_t more = subclass ? (size_t)Py_TYPE(text)->tp_basicsize - sizeof(PyUnicodeObject) : 0;
-    return head + (length + 1) * kind + (has_utf8 ? (size_t)compact->utf8_length + 1 : 0) + more;
-}
-
-static size_t size_of_type(const PyTypeObject *type)
-{
-    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0)
-        return sizeof *type;
-    const dict_keys *keys = (const dict_keys *)(const void *)((const PyHeapTypeObject *)type)->ht_cached_keys;
-    return sizeof(PyHeapTypeObject) + (keys ? size_of_keys(keys) : 0);
-}
-
-static size_t size_of_set(const PySetObject *set)
-{
-    size_t table = set->table == set->smalltable ? 0 : (size_t)set->mask + 1;
-    return (size_t)Py_TYPE(set)->tp_basicsize + table * sizeof(setentry);
-}
-
-static bool has_frame(const PyTypeObject *type)
-{
-    return type == &PyGen_Type || type == &PyCoro_Type || type == &PyAsyncGen_Type;
-}
-
-/* Its frame does not say how long it is; the code does. */
-static size_t size_of_generator(PyObject *generator)
-{
-    const exvi_frame *frame = exvi_frame_of(generator);
-    const PyCodeObject *code = frame ? exvi_frame_code(frame) : NULL;
-    size_t slots = code ? (size_t)code->co_nlocalsplus + (size_t)code->co_stacksize : 0;
-    return (size_t)Py_TYPE(generator)->tp_basicsize + slots * sizeof(PyObject *);
-}
-
-static size_t size_of_code(PyObject *code)
-{
-    const size_t words = sizeof(void *);
-    size_t size = (size_t)Py_TYPE(code)->tp_basicsize + (size_t)Py_SIZE(code) * (size_t)Py_TYPE(code)->tp_itemsize;
-    return (size + words - 1) / words * words;
-}
-
-static size_t plain_size(PyObject *object)
-{
-    const PyTypeObject *type = Py_TYPE(object);
-    bool has_items = type->tp_itemsize > 0 && !PyFrame_Check(object); /* which does not say its length */
-    Py_ssize_t items = has_items ? ((PyVarObject *)object)->ob_size : 0;
-    return (size_t)type->tp_basicsize + (size_t)(items < 0 ? -items : items) * (size_t)type->tp_itemsize;
-}
-
-static size_t size_alone(PyObject *object)
-{
-    if (PyLong_Check(object))
-        return exvi_layout_size_of_int(object);
-    if (PyUnicode_Check(object))
-        return size_of_str(object);
-    if (PyDict_Check(object))
-        return size_of_dict((PyDictObject *)object);
-    if (PyList_Check(object))
-        return plain_size(object) + (size_t)((PyListObject *)object)->allocated * sizeof(PyObject *);
-    if (PyAnySet_Check(object))
-        return size_of_set((PySetObject *)object);
-    if (PyType_Check(object))
-        return size_of_type((PyTypeObject *)object);
-    if (PyByteArray_Check(object))
-        return plain_size(object) + (size_t)((PyByteArrayObject *)object)->ob_alloc;
-    if (PyCode_Check(object))
-        return size_of_code(object);
-    if (has_frame(Py_TYPE(object)))
-        return size_of_generator(object);
-    return plain_size(object);
-}
-
-size_t exvi_object_size(PyObject *object)
-{
-    size_t before = PyObject_IS_GC(object) ? exvi_layout_before(Py_TYPE(object)) : 0;
-    return size_alone(object) + before;
-}
-
-/* Those that the ways above are for. */
-static bool is_measured(const PyTypeObject *type)
-{
-    const PyTypeObject *const measured[] = {
-        &PyLong_Type, &PyUnicode_Type, &PyDict_Type, &PyList_Type, &PySet_Type, &PyFrozenSet_Type, &PyType_Type,
-        &PyTuple_Type, &PyBytes_Type, &PyCode_Type, &PyGen_Type, &PyCoro_Type, &PyAsyncGen_Type,
-    };
-    for (size_t i = 0; i < sizeof measured / sizeof measured[0]; i++)
-        if (type == measured[i])
-            return true;
-    return false;
-}
-
-static bool has_own_size(PyTypeObject *type)
-{
-    PyObject *key, *value, *dict = exvi_layout_type_dict(type);
-    Py_ssize_t at = 0;
-    if (!dict || !PyDict_Check(dict))
-        return true; /* it may */
-    while (PyDict_Next(dict, &at, &key, &value))
-        if (PyUnicode_Check(key) && PyUnicode_IS_COMPACT_ASCII(key) && PyUnicode_GET_LENGTH(key) == 10 &&
-            exvi_plain_is(PyUnicode_DATA(key), "__sizeof__"))
-            return true;
-    return false;
-}
-
-static bool is_builtin(const PyTypeObject *type)
-{
-    bool dotted = false;
-    for (const char *at = type->tp_name; *at; at++)
-        dotted = dotted || *at == '.';
-    return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0 && !dotted;
-}
-
-/* It is one of those, or builtin or a class and does not say otherwise, nor do its bases. A type of an extension module
- * may hold more than anybody can see. */
-bool exvi_size_is_known(PyTypeObject *type)
-{
-    for (; type && !is_measured(type); type = type->tp_base) {
-        if (type == &PyBaseObject_Type)
-            return true;
-        bool plain = is_builtin(type) || (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
-        if (!plain || has_own_size(type))
-            return false;
-    }
-    return type != NULL;
 }

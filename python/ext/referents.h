@@ -29,9 +29,4 @@ typedef void exvi_referent_fn(void *arg, const exvi_referent *referent);
 
 void exvi_referents(PyObject *object, exvi_referent_fn *each, void *arg);
 
-/* Bytes of all blocks that go with it, as sys.getsizeof() says. For objects of a type that exvi_size_is_known() is not
- * true of it is an estimate. */
-size_t exvi_object_size(PyObject *object);
-bool exvi_size_is_known(PyTypeObject *type);
-
 #endif

@@ -101,6 +101,19 @@ generator, coroutine = generate(1, 2), work(); next(generator)
 hold = [Int(10**50), Str('abc'), Str('\u20ac'), Dict(a=1), Tuple((1, 2)), Set([1]), Slots(), generator, coroutine, generate_later(),
         generate.__code__, memoryview(b'abc'), range(3), iter([]), zip(), map(len, []), slice(1), {}.keys(), super(Int, Int(1)),
         property(), OSError(1, 'x'), bytearray(b'abc' * 50), sys._getframe(), types.SimpleNamespace(a=1), list[int], 10**100]
+class Deque(collections.deque): pass
+class Array(array.array): pass
+class Ordered(collections.OrderedDict): pass
+turned = collections.deque(range(300), 200); turned.rotate(70)
+numbers = array.array('i'); numbers.extend(range(100))
+element = xml.etree.ElementTree.Element('r', {'a': 'b'}); element.extend(map(xml.etree.ElementTree.Element, 'abcdefgh'))
+closed = open(os.devnull, 'rb'); closed.close()
+ways = [collections.deque(), collections.deque(range(1000)), turned, Deque([1] * 100), numbers, array.array('d'), Array('q', [1]),
+        collections.OrderedDict(), collections.OrderedDict.fromkeys(range(100)), Ordered(a=1), element, element[0],
+        xml.etree.ElementTree.Element('e'), closed, open(os.devnull, 'rb'), open(os.devnull, 'wb'), sys._getframe()]
+hold += ways
+hold += [io.BytesIO(b'x' * 1000), itertools.combinations([1, 2], 2), pickle.Pickler(io.BytesIO()), decimal.Decimal(10) ** 80,
+         datetime.datetime.now(), re.compile('a(b)c'), ctypes.create_string_buffer(500), random.Random(), functools.partial(len, 1)]
 for thing in gc.get_objects():
     hold.append(thing)
     hold.extend(gc.get_referents(thing))
@@ -121,6 +134,7 @@ def differs(thing, ours, theirs):
     if type(thing) is type and not thing.__flags__ & 1 << 9:
         return ours != theirs - 16        # a static type has no header, and getsizeof() adds one
     return not (type(thing) is not str and isinstance(thing, str) and ours > theirs)  # of classes made from it, too
+differ = ('_io.BytesIO', '_pickle.', 'Struct', 'StgDict', 'itertools.', '_ctypes.', 'ctypes.')  # what docs/heap-file.md names
 wrong, estimates, known = [], set(), 0
 mine = {id(thing) for thing in (hold, before, sys.modules['__main__'].__dict__)}
 for thing in {id(thing): thing for thing in hold}.values():
@@ -129,13 +143,15 @@ for thing in {id(thing): thing for thing in hold}.values():
         continue
     if file.flags[number] & 32:
         estimates.add(type(thing))
+        name = f'{type(thing).__module__}.{type(thing).__qualname__}'
+        assert file.size[number] == size or any(of in name for of in differ), (name, file.size[number], size)
     elif file.size[number] != size and differs(thing, file.size[number], size):
         wrong.append((type(thing), file.size[number], size))
     known += not file.flags[number] & 32
 assert not wrong, (len(wrong), wrong[:10])
 assert known > 20_000, known
 own = {kind for name, kind in vars(builtins).items() if isinstance(kind, type) and name not in ('bytearray', 'frozendict')}
-own |= {Int, Str, Dict, Tuple, Set, Slots, *map(type, (generator, coroutine, generate_later(), generate, generate.__code__))}
+own |= {Int, Str, Dict, Tuple, Set, Slots, *map(type, ways), *map(type, (generator, coroutine, generate_later(), generate, generate.__code__))}
 assert not estimates & own, estimates & own
 coroutine.close()
 """)
