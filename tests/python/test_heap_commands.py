@@ -77,6 +77,8 @@ def test_the_summary_tells_memory_apart(exuvia):
     assert "dead cycles 22.2 kB" in words(told) and "free in malloc not known" in words(told)
     assert "look at first\n  dead cycles hold 22.2 kB: exuvia cycles FILE" in told
     assert "dict at 0x1040 holds 19.1 kB, below a functools._lru_cache_wrapper: a cache of calls" in told
+    assert "30 app.sessions.Session keep 10.1 kB alive: exuvia why FILE app.sessions.Session says" in told
+    assert told.count("alive: exuvia why FILE") == 1, "what is dead, or told by another line, is not told so"
     assert "nothing visible explains, with" not in told, "what something visible holds, too, is not C's"
     assert "dict 0x1040 modules: app .__dict__ ['find_session'] .cache 9.0 kB 19.1 kB" in words(told)
     answer = json.loads(exuvia("summary", "--json"))

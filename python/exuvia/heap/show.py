@@ -12,6 +12,9 @@ Answer = dict[str, Any]
 _VISIBLE = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != ord("\n")}
 
 
+METACLASSES = ("Meta", "EnumType")  # what classes keep alive is the program itself
+
+
 def visible(text: str) -> str:
     return text.translate(_VISIBLE)
 
@@ -102,6 +105,11 @@ def suspects(answer: Answer) -> list[str]:
         if held["retained"] > whole // 10:
             found.append(f"{number(held['count'])} {held['type']} are held by references that nothing visible explains,"
                          f" with {size(held['retained'])}: exuvia why FILE {held['type']}")
+    for of in answer["retaining"]:
+        is_told = any(of["type"] in line for line in found) or of.get("dead", 0) > of["count"] // 2
+        if "." in of["type"] and not of["type"].endswith(METACLASSES) and of["retained"] > whole // 5 and not is_told:
+            found.append(f"{number(of['count'])} {of['type']} keep {size(of['retained'])} alive: exuvia why FILE "
+                         f"{of['type']} says what holds them")
     return found
 
 
