@@ -705,9 +705,9 @@ EXV_API exv_status exv_heap_dump(exv_heap *heap, int fd);
 EXV_API exv_status exv_heap_dump_start(exv_heap *heap, int fd);
 EXV_API exv_status exv_heap_dump_wait(exv_heap *heap, uint64_t timeout_ns);
 
-/** Ask at once: which types there are, and why an object, or those of a type, live. The answer is a new dict, with the
- *  items that `exuvia-heap census` and `why` have: numbers are ints in objects and bytes, what is yes or no is a bool.
- *  `limit`: lines in each list, 0: all.
+/** Ask at once: which types there are, why an object, or those of a type, live, and which dead cycles wait for a
+ *  collection. The answer is a new dict, with the items that `exuvia-heap census`, `why` and `cycles` have: numbers are
+ *  ints in objects and bytes, what is yes or no is a bool. `limit`: lines in each list, 0: all.
  *
  *  exv_heap_census(): "objects", "references", "bytes", "dead", "dead_bytes", and "types", a list of dicts, the most
  *  bytes first: "type", "count", "bytes", generations ("young", "middle", "old", "frozen") and, where there are any,
@@ -717,6 +717,10 @@ EXV_API exv_status exv_heap_dump_wait(exv_heap *heap, uint64_t timeout_ns);
  *  them: "group" ("held by the program"), then "edge" and "type" of each; "referrers"; of one object "address",
  *  "references", "retained", "dead", and "kept_by", without which it would be gone.
  *
+ *  exv_heap_cycles(): "dead", "dead_bytes", and "shapes", a list of dicts of dead cycles that are alike: "rings", how
+ *  many, "objects" and "bytes" in them, "held", the bytes that go with them, and "ring", the references and types
+ *  around one. It frees nothing.
+ *
  *  The heap is written as by exv_heap_dump(), into memory, and the file is asked: the caller waits for both, which
  *  takes up to some 120 bytes for each object of the heap meanwhile, and time by the number of objects and references.
  *  A program that cannot wait has exv_heap_dump_start(), and the file asked elsewhere. What exv_heap_dump() answers may
@@ -725,6 +729,7 @@ EXV_API exv_status exv_heap_dump_wait(exv_heap *heap, uint64_t timeout_ns);
 EXV_API exv_status exv_heap_census(exv_heap *heap, bool retained, uint32_t limit, exv_dict **result);
 EXV_API exv_status exv_why(void *object, uint32_t limit, exv_dict **result);
 EXV_API exv_status exv_why_type(exv_heap *heap, const char *name, uint32_t limit, exv_dict **result);
+EXV_API exv_status exv_heap_cycles(exv_heap *heap, uint32_t limit, exv_dict **result);
 
 /* --------------------------------------------------------------- values */
 

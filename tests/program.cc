@@ -132,6 +132,107 @@ static void classes(exuvia::heap &heap)
     REQUIRE(heap.collect() == 1 && exv_refcount(small.get()) == 1);
 }
 
+/* An engine's own objects, counted by themselves, where it made them; and a node of the heap in a ring with them. */
+class actor;
+struct proxy {
+    actor *of;
+};
+class handle {
+public:
+    handle() = default;
+    explicit handle(actor *to);
+    handle(handle &&other) noexcept : to_(std::exchange(other.to_, nullptr)) {}
+    handle &operator=(handle other) noexcept
+    {
+        std::swap(to_, other.to_);
+        return *this;
+    }
+    ~handle();
+    actor *get() const { return to_; }
+
+private:
+    actor *to_ = nullptr;
+};
+
+class actor {
+public:
+    explicit actor(exuvia::heap &heap) : proxy_(static_cast<proxy *>(exv_new(heap, &proxy_type))) { proxy_->of = this; }
+    ~actor()
+    {
+        proxy_->of = nullptr;
+        exv_decref(proxy_);
+    }
+    void retain() { references_++; }
+    void release()
+    {
+        if (--references_ == 0)
+            delete this;
+    }
+    std::vector<handle> links;
+    ref<node> script;
+
+private:
+    static int visit(void *self, exv_visit_fn *each, void *arg)
+    {
+        const actor *of = static_cast<proxy *>(self)->of;
+        for (std::size_t i = 0; of && i < of->links.size(); i++)
+            if (int end = each(of->links[i].get()->proxy_, arg))
+                return end;
+        return of ? each(of->script.get(), arg) : 0;
+    }
+    static void clear(void *self)
+    {
+        if (handle of{static_cast<proxy *>(self)->of}; of.get()) {
+            of.get()->script = nullptr;
+            std::vector<handle>().swap(of.get()->links);
+        }
+    }
+    static std::size_t count(void *self)
+    {
+        const actor *of = static_cast<proxy *>(self)->of;
+        return of ? of->references_ : 0;
+    }
+    static constexpr exv_type make_type()
+    {
+        exv_type type{};
+        type.name = "actor";
+        type.size = sizeof(proxy);
+        type.visit = visit;
+        type.clear = clear;
+        type.foreign_count = count;
+        return type;
+    }
+    static const exv_type proxy_type;
+    std::size_t references_ = 0;
+    proxy *proxy_;
+    counted alive_ = {};
+};
+constexpr exv_type actor::proxy_type = actor::make_type();
+
+handle::handle(actor *to) : to_(to)
+{
+    if (to)
+        to->retain();
+}
+handle::~handle()
+{
+    if (to_)
+        to_->release();
+}
+
+static void foreign_objects(exuvia::heap &heap)
+{
+    handle a(new actor(heap)), b(new actor(heap));
+    a.get()->links.emplace_back(b.get());
+    b.get()->links.emplace_back(a.get());
+    b.get()->script = heap.make<node>();
+    REQUIRE(alive == 3 && heap.collect() == 0);
+    b = handle();
+    REQUIRE(heap.collect() == 0);
+    a = handle();
+    REQUIRE(alive == 3 && heap.collect() == 3 && alive == 0);
+}
+
 static void values_and_errors(exuvia::heap &heap)
 {
     ref<exv_list> list = exuvia::new_value(exv_list_new, heap);
@@ -165,6 +266,7 @@ int main()
     exuvia::heap heap;
     references(heap);
     classes(heap);
+    foreign_objects(heap);
     values_and_errors(heap);
     REQUIRE(exv_heap_check(heap) == nullptr && heap.close() == 0);
     return 0;

@@ -139,6 +139,29 @@ static void test_why(void **state)
     assert_int_equal(exv_heap_free(heap), 0);
 }
 
+static void test_cycles(void **state)
+{
+    (void)state;
+    exv_heap *heap = exv_heap_new(NULL);
+    exv_gc_disable(heap);
+    node *top = make_some(heap);
+    for (int i = 0; i < 2; i++)
+        exv_decref(new_ring(heap, &node_type, 1, 0));
+    exv_dict *cycles;
+    assert_int_equal(exv_heap_cycles(heap, 0, &cycles), EXV_OK);
+    assert_int_equal(number(cycles, "dead"), 4);
+    assert_int_equal(number(cycles, "different_shapes"), 2);
+    exv_list *shapes = item(cycles, "shapes");
+    assert_int_equal(exv_list_size(shapes), 2);
+    assert_int_equal(number(at(shapes, 0), "rings") + number(at(shapes, 1), "rings"), 3);
+    void *ring = at(item(at(shapes, 0), "ring"), 0);
+    assert_string_equal(text(ring, "type"), "node");
+    exv_decref(cycles);
+    assert_int_equal(exv_collect(heap, 2), 4); /* nothing was freed by that */
+    exv_decref(top);
+    assert_int_equal(exv_heap_free(heap), 0);
+}
+
 static exv_status of_dying;
 
 static void ask_why(node *self)
@@ -210,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_census),
         cmocka_unit_test(test_why),
+        cmocka_unit_test(test_cycles),
         cmocka_unit_test(test_of_the_dying),
         cmocka_unit_test(test_busy),
 #ifdef EXVI_CHECKED

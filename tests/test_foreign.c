@@ -21,6 +21,7 @@ struct part {
     proxy *proxy;
     part *parts[SLOTS];
     void *object;
+    bool first_object; /* clear it before the parts */
     int *destroyed; /* counts */
 };
 typedef struct holder { /* of the heap */
@@ -61,6 +62,8 @@ static void set_part(part **field, part *p)
 
 static void clear_part(part *p)
 {
+    if (p->first_object)
+        EXV_CLEAR(p->object);
     for (int i = 0; i < SLOTS; i++)
         set_part(&p->parts[i], NULL);
     EXV_CLEAR(p->object);
@@ -272,7 +275,8 @@ static void test_weak_references(void **state)
     (void)state;
     exv_heap *heap = new_heap();
     part *p = new_part(heap, NULL), *ring = make_ring(heap, NULL);
-    exv_weakref *to_p = exv_weakref_new(p->proxy, note_call, NULL), *to_ring = exv_weakref_new(ring->proxy, note_call, NULL);
+    exv_weakref *to_p = exv_weakref_new(p->proxy, note_call, NULL);
+    exv_weakref *to_ring = exv_weakref_new(ring->proxy, note_call, NULL);
     called = 0;
     proxy *again = exv_weakref_incref(to_ring);
     assert_ptr_equal(again->part, ring);
@@ -320,6 +324,31 @@ static void test_resurrection(void **state)
     release(last);
     assert_int_equal(exv_collect(heap, 2), 4);
     assert_int_equal(destroyed, 4);
+    assert_int_equal(exv_heap_free(heap), 0);
+}
+
+static void collect_in_finalizer(void *self)
+{
+    assert_int_equal(exv_collect(exv_get_heap(self), 2), 0);
+    assert_null(exv_heap_check(exv_get_heap(self)));
+}
+
+static const exv_type collecting_type = {.name = "collecting", .size = 8, .finalize = collect_in_finalizer};
+
+/* Its count is 0, and it has references still. */
+static void test_a_collection_while_a_part_dies(void **state)
+{
+    (void)state;
+    exv_heap *heap = new_heap();
+    int destroyed = 0;
+    part *p = new_part(heap, &destroyed), *q = new_part(heap, &destroyed);
+    p->object = exv_new(heap, &collecting_type);
+    set_part(&p->parts[SLOTS - 1], q);
+    p->first_object = true;
+    release(p);
+    assert_int_equal(destroyed, 1);
+    release(q);
+    assert_int_equal(destroyed, 2);
     assert_int_equal(exv_heap_free(heap), 0);
 }
 
@@ -423,7 +452,7 @@ static void test_in_the_background(void **state)
     assert_int_equal(destroyed, 9);
 }
 
-/* Somebody who had no reference takes one while the child searches: the batch is proven anew, with the counts of now. */
+/* Somebody who had no reference takes one while the child searches: the batch is proven anew, with counts of now. */
 static void test_what_was_found_again(void **state)
 {
     (void)state;
@@ -580,6 +609,7 @@ int main(void)
         cmocka_unit_test(test_references_to_a_proxy),
         cmocka_unit_test(test_weak_references),
         cmocka_unit_test(test_resurrection),
+        cmocka_unit_test(test_a_collection_while_a_part_dies),
         cmocka_unit_test(test_a_part_of_nobody),
         cmocka_unit_test(test_a_part_that_is_left),
         cmocka_unit_test(test_what_holds_a_part),

@@ -108,6 +108,11 @@ exv_status exv_heap_census(exv_heap *heap, bool retained, uint32_t limit, exv_di
     return ask(heap, (exvi_question){.name = "census", .retained = retained, .limit = limit}, result);
 }
 
+exv_status exv_heap_cycles(exv_heap *heap, uint32_t limit, exv_dict **result)
+{
+    return ask(heap, (exvi_question){.name = "cycles", .limit = limit}, result);
+}
+
 exv_status exv_why(void *object, uint32_t limit, exv_dict **result)
 {
     char address[24];
