@@ -48,7 +48,7 @@ class Mutant:
 MUTANTS = [
     # foreign objects
     Mutant("a proxy has its foreign object's references", "collect.c",
-           "EXVI_HELD : exvi_references_to(object, count) - s->guards;", "EXVI_HELD : count - s->guards;",
+           "EXVI_HELD : exvi_references_to(object, count - s->guards);", "EXVI_HELD : count - s->guards;",
            "checked:foreign"),
     Mutant("reports count a foreign object's references", "inside.c",
            "    uint64_t count = exvi_references_to(object, header->refcount) -",

@@ -53,7 +53,7 @@ static uint64_t refcount_of(void *host, void *object)
 {
     set *s = host;
     uint32_t count = exvi_header_of(object)->refcount;
-    return count >= EXVI_IMMORTAL_COUNT ? EXVI_HELD : exvi_references_to(object, count) - s->guards;
+    return count >= EXVI_IMMORTAL_COUNT ? EXVI_HELD : exvi_references_to(object, count - s->guards);
 }
 
 static __attribute__((noinline)) void visit_fields(void *object, const exv_references *r, exv_visit_fn *visit,

@@ -100,6 +100,13 @@ bool exv_is_immortal(const void *object)
     return exv_refcount(object) == EXV_IMMORTAL;
 }
 
+/* Of the proxy's references one is the foreign object's, which to a search is the same object. */
+uint64_t exvi_references_to_proxy(const void *object, uint32_t count)
+{
+    size_t foreign = exvi_header_of(object)->type->foreign_count((void *)(uintptr_t)object);
+    return foreign ? foreign + count - 1 : count;
+}
+
 /* ---------------------------------------------------------------- death */
 
 /* The object lives on for its finalizer, but nobody can have it meanwhile: it is not tracked, and DYING hides it

@@ -21,13 +21,13 @@ static inline bool exvi_type_clears(const exv_type *type)
     return type->clear || type->references;
 }
 
-/* How many references there are to an object, of which its header counts `count`. A proxy's foreign object has its
- * own; of the proxy's, one is the foreign object's, which to a search is the same object. */
+/* How many references there are to an object, of which its header counts `count`, or that less what somebody knows of.
+ * A proxy's foreign object has its own. Asked last, this leaves the one who asks with nothing to save. */
+uint64_t exvi_references_to_proxy(const void *object, uint32_t count);
 static inline uint64_t exvi_references_to(const void *object, uint32_t count)
 {
-    const exv_type *type = exvi_header_of(object)->type;
-    size_t foreign = exvi_unlikely(type->foreign_count != NULL) ? type->foreign_count((void *)(uintptr_t)object) : 0;
-    return foreign ? foreign + count - 1 : count;
+    return exvi_unlikely(exvi_header_of(object)->type->foreign_count != NULL) ? exvi_references_to_proxy(object, count)
+                                                                              : count;
 }
 
 /* A reference may lie wherever the program has room for one. */
