@@ -1,16 +1,21 @@
 """exuvia run | enable | doctor | bench | dump | top | summary ...: the command line. Its files: exuvia.commands."""
 from __future__ import annotations
 
-import argparse
 import errno
 import io
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _parser() -> argparse.ArgumentParser:
+    import argparse
+
     import exuvia
     from exuvia.commands import bench, doctor, dump, enable, heap, top
 

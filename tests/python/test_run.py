@@ -40,6 +40,17 @@ def test_the_program_sees_what_it_always_saw(python, tmp_path, form):
     assert (plain.stderr, ours.stderr) == ("False\n", "True\n")
 
 
+def test_it_leaves_little_in_the_program(python, tmp_path):
+    """Neither modules that the program may not want, as argparse and what that loads, nor garbage for its first answer."""
+    (tmp_path / "program.py").write_text("import sys; print(*sorted(sys.modules))")
+    plain = python.command("program.py", cwd=tmp_path)
+    ours = python.command("-c", "from exuvia.cli import main; main()", "run", "program.py", cwd=tmp_path)
+    more = {name.partition(".")[0] for name in set(ours.stdout.split()) - set(plain.stdout.split())}
+    assert not more & {"argparse", "enum", "locale", "re", "runpy", "shutil", "typing", "weakref"}, more
+    cycles = python.command("-m", "exuvia", "run", "-c", "import exuvia; print(exuvia.cycles()['dead'])")
+    assert (cycles.stdout, cycles.stderr) == ("0\n", ""), cycles.stdout
+
+
 @pytest.mark.parametrize("end", ["sys.exit(3)", "sys.exit('no')", "raise ValueError('x')", "1/0", "import nowhere",
                                  "raise SystemExit", "os.kill(os.getpid(), 15)", "raise KeyboardInterrupt",
                                  "def f(): g()\ndef g(): raise OSError(2, 'n')\nf()"])
@@ -223,7 +234,7 @@ gc.get_threshold = lambda: (1, 2, 3)    # as if the fields were elsewhere
     (["bench", "pause", "--workload", "x"], "'write', 'read'"),
     (["bench"], "pause | costs"),
     (["nonsense"], "'run', 'doctor', 'enable', 'disable', 'bench'"),
-    ([], "no command: give one of run, doctor, enable, disable, bench, dump, summary"),
+    ([], "no command: give one of run, doctor, enable, disable, bench, dump, top, summary"),
 ])
 def test_the_console_says_cause_and_cure(python, words, cause):
     done = python.command("-m", "exuvia", *words)

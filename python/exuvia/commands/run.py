@@ -1,17 +1,19 @@
 """exuvia run: run a program as python would, with Exuvia installed."""
 from __future__ import annotations
 
-import argparse
 import functools
 import io
 import os
-import runpy
 import sys
 import types
 from importlib.machinery import BuiltinImporter, SourceFileLoader
-from typing import Any, Callable
 
 from exuvia import _options, _start
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any, Callable
 
 STDIN = "<stdin>"
 
@@ -25,6 +27,9 @@ MODES = """modes:
 
 
 def _parser() -> argparse.ArgumentParser:
+    """For what goes wrong, and for help: the program shares the process with whatever is loaded here."""
+    import argparse
+
     parser = argparse.ArgumentParser(prog="exuvia run", allow_abbrev=False,
                                      usage="exuvia run [options] (script.py | folder | file.zip | -m module | -c code "
                                            "| -) [args ...]",
@@ -65,17 +70,16 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 def prepared(words: list[str]) -> Callable[[], object]:
     """The program that a command line asks for, ready to be called within Frames."""
-    parser = _parser()
     ours, program = _split(words)
     if "-h" in ours or "--help" in ours:
-        parser.parse_args(["--help"])
+        _parser().parse_args(["--help"])
     try:
         wanted = _options.parse(ours)
     except ValueError as error:
-        parser.error(f"{error}; options of the program stand behind it, ours before")
+        _parser().error(f"{error}; options of the program stand behind it, ours before")
     if not program or program in (["-m"], ["-c"]):
-        parser.error("no program: give a script, a folder or zip file with a __main__.py, -m module, -c code or - for "
-                     "standard input")
+        _parser().error("no program: give a script, a folder or zip file with a __main__.py, -m module, -c code or - "
+                        "for standard input")
     return prepare(program, wanted)
 
 
@@ -109,6 +113,8 @@ def _new_main() -> types.ModuleType:
 
 def _as_main(name: str, alter_argv: bool) -> Callable[[], object]:
     """As the interpreter itself does for -m, and for a folder or archive."""
+    import runpy
+
     global _command
     _command = sys.modules["__main__"]
     sys.modules["__main__"] = _new_main()
