@@ -21,7 +21,9 @@ bool exvi_forklock_try(exvi_forklock *lock);
 void exvi_forklock_take(exvi_forklock *lock); /* spins a while, then sleeps */
 void exvi_forklock_give(exvi_forklock *lock);
 
-/* What was stored before is there before what is stored after, also for a fork by another thread. */
+/* What was stored before is there before what is stored after, also for a fork by another thread: the system takes away
+ * the right to write from page after page, so the new process finds all stores up to the first that was held up. The
+ * fence keeps the compiler and a processor of weak order (aarch64) from letting a later one pass an earlier. */
 static inline void exvi_forklock_order(void)
 {
     atomic_thread_fence(memory_order_release);

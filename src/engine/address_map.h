@@ -4,6 +4,10 @@
  * Two loads: a directory with an entry for each 32 MiB of address space leads to a table, which the user divides as he
  * likes: bytes, bits, or counts with bits. The directory is address space; only what is used of it is resident.
  *
+ * Order: a table is put into the directory by a store that releases it, and read through the pointer that was loaded,
+ * which orders the loads by itself on every machine that Linux runs on in 64 bits; what a new table holds is zero for
+ * everyone. So a lookup is a relaxed load. number[] is read where nobody adds.
+ *
  * Invariant: number[0 .. count) names exactly the entries of the directory that are not NULL. Tables read as zero when
  * they are new. Several threads may add tables at once; everything else is for one thread alone.
  *

@@ -75,7 +75,7 @@ void exvi_platform_go_raw(void)
 
 size_t exvi_page_size(void)
 {
-    static _Atomic size_t known;
+    static _Atomic size_t known; /* relaxed: every thread would find the same, and nothing else hangs on it */
     size_t size = atomic_load_explicit(&known, memory_order_relaxed);
     if (size == 0) {
         size = (size_t)sysconf(_SC_PAGESIZE);
@@ -87,7 +87,7 @@ size_t exvi_page_size(void)
 /* Where the system does not say, the size that one entry of its second level of page tables maps, of 8 bytes each. */
 size_t exvi_huge_page_size(void)
 {
-    static _Atomic size_t known;
+    static _Atomic size_t known; /* relaxed, as there */
     size_t size = atomic_load_explicit(&known, memory_order_relaxed);
     if (size == 0) {
         char text[32];

@@ -9,6 +9,9 @@
  * descriptor, so that each may run in a snapshot child, inside a collection and in
  * any number of threads at once.
  *
+ * Order: what several threads or processes share here and elsewhere is sequentially consistent, unless the word's
+ * declaration or its file's head says why less will do.
+ *
  * In the checked build every call first asks exvi_fault_hit(), through which the tests
  * make system calls fail.
  */

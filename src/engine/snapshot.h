@@ -33,7 +33,8 @@ typedef enum exvi_answer_state {
 } exvi_answer_state;
 
 /* In shared memory. What the child writes is its own until it stores `state` (release); from then on it writes nothing,
- * and the parent may read (acquire) and, once the flight is ANSWERED, overwrite the words. */
+ * and the parent may read (acquire) and, once the flight is ANSWERED, overwrite the words. `held` and `abort` are
+ * relaxed on both sides: nothing else is read because of what they say. */
 typedef struct exvi_answer {
     _Atomic uint32_t state;  /* exvi_answer_state; the waiters' word */
     _Atomic uint32_t held;   /* set by the parent: to stand still while the program works; a word to wait on */
