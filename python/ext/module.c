@@ -47,8 +47,8 @@ static bool check_filters(exvi_filters filters)
 static bool check_page_size(void)
 {
     size_t kib = exvi_page_size() >> 10;
-    return exvi_report_add(&report, "page_size", kib == 4 || kib == 16 || kib == 64,
-                           "pages of %zu KiB; those of 4, 16 and 64 KiB are provided for", kib);
+    return exvi_report_add(&report, "page_size", kib == 4 || kib == 16,
+                           "pages of %zu KiB; it was tried with those of 4 and 16 KiB", kib);
 }
 
 /* Filters may have come since the last time. */
