@@ -105,6 +105,8 @@ static void test_refused_advice(void **state)
 {
     (void)state;
     exvi_arena arena = {.huge_pages = true};
+    if (exvi_huge_page_size() != EXVI_HUGE_PAGE)
+        skip();
     exvi_fault_set(EXVI_FAULT_ADVISE, 1, true);
     void *region = exvi_region_new(&arena, EXVI_REGION_SIZE, 0);
     assert_non_null(region);

@@ -26,7 +26,8 @@ static char *new_split_memory(void)
 {
     char *memory = exvi_map(SIZE, EXVI_HUGE_PAGE);
     assert_non_null(memory);
-    exvi_advise_huge(memory, SIZE);
+    if (!exvi_advise_huge(memory, SIZE))
+        return NULL;
     memset(memory, 1, SIZE);
     if (huge_bytes() < SIZE)
         return NULL;
