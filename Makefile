@@ -22,6 +22,7 @@ help:
 	@echo 'make install PREFIX=DIR    header, libraries, pkg-config and CMake packages [$(PREFIX)]'
 	@echo 'make uninstall PREFIX=DIR  take them away again'
 	@echo 'make test-musl             the library and its C tests with musl-gcc'
+	@echo 'make test-arm64            library and collector on arm64: Debian kernels of 4 and 16 KiB pages in an emulator [ARGS: suites]'
 	@echo 'make docs                  API reference from the header, into $(BUILD)/docs'
 	@echo 'make stress                tests with tiny constants only'
 	@echo 'make sanitize              tests under ASan and UBSan, then TSan'
@@ -142,7 +143,11 @@ test-musl:
 	@tools/setup build musl
 	@tools/test-musl $(BUILD)/musl
 
+test-arm64:
+	@tools/setup build arm64
+	@tools/test-arm64 $(BUILD)/arm64 $(ARGS)
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: help demo test test-all test-cpython test-matrix test-programs test-page bench-pyperformance bench-loads soak stress sanitize valgrind fuzz bench docs install uninstall test-musl clean
+.PHONY: help demo test test-all test-cpython test-matrix test-programs test-page bench-pyperformance bench-loads soak stress sanitize valgrind fuzz bench docs install uninstall test-musl test-arm64 clean
