@@ -204,10 +204,14 @@ static void name_special(collected *c, PyObject *object)
 static void of_others(PyObject *object, exvi_referent_fn *each, void *arg)
 {
     exvi_referent named[MOST];
-    collected c = {.named = named, .each = each, .arg = arg};
+    collected c; /* its array is not cleared, for each of millions of strings */
     PyTypeObject *type = Py_TYPE(object);
     if (!PyObject_IS_GC(object) || !type->tp_traverse)
         return;
+    c.count = 0;
+    c.named = named;
+    c.each = each;
+    c.arg = arg;
     type->tp_traverse(object, collect, &c);
     collect_dict(&c, object);
     for (size_t i = 0; i < c.count; i++)

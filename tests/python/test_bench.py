@@ -35,3 +35,14 @@ def test_costs(python, tmp_path):
     assert 0 < figures["import_ms"] < 1000 and 0 < figures["install_ms"] < 1000
     assert figures["exuvia_written_mb"] < 1 < 5 < figures["stock_written_mb"], figures
     assert figures["stock_written_mb"] < figures["worker_mb"]
+
+
+def test_insight(python, tmp_path):
+    numbers = tmp_path / "numbers.json"
+    done = python.command("-m", "exuvia", "bench", "insight", "--objects", "4000", "--json", str(numbers))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(numbers.read_text())
+    assert figures["nodes"] > 8000 and figures["tracked"] > 4000, figures
+    assert 10 < figures["file_bytes"] / figures["nodes"] < 200, figures
+    ours = [line for line in figures["lines"] if line["what"].startswith("exuvia")]
+    assert len(ours) == 6 and all(line["stopped"] > 0 < line["seconds"] for line in ours), ours

@@ -129,6 +129,22 @@ def _measure_costs(options: argparse.Namespace) -> None:
     costs.main(options.objects, options.json)
 
 
+def _add_insight(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    insight = kinds.add_parser("insight", help="what a question to a running process costs",
+                               description="How long a program is stopped by the commands that look into its heap, "
+                                           "and by objgraph, pympler and guppy3, where they are installed.")
+    insight.add_argument("--objects", type=_objects, default=1_000_000, metavar="N",
+                         help="live container objects of the program, at least 1000 (1e6); some 0.3 GB for a million")
+    insight.add_argument("--json", metavar="FILE", help="the numbers")
+    insight.set_defaults(do=_measure_insight)
+
+
+def _measure_insight(options: argparse.Namespace) -> None:
+    from exuvia.bench import insight
+
+    insight.main(options.objects, options.json)
+
+
 def _measure_pauses(options: argparse.Namespace) -> None:
     from exuvia.bench import pause
 
@@ -137,7 +153,8 @@ def _measure_pauses(options: argparse.Namespace) -> None:
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("bench", help="measure")
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="pause | costs | loads")
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="pause | costs | insight | loads")
     _add_pause(kinds)
     _add_loads(kinds)
     _add_costs(kinds)
+    _add_insight(kinds)
