@@ -107,6 +107,7 @@ def _search() -> dict[str, float]:
 
     exuvia.collect()
     last = exuvia.stats().last
+    assert last
     return {"cpu_seconds": last.child_cpu_ns / 1e9, "objects": last.examined}
 
 

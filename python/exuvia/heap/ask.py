@@ -17,7 +17,7 @@ def ask(name: str, path: str, *, other: str = "", what: str | None = None, limit
     status, text = _core.heap_ask(name, os.fsencode(path), os.fsencode(other), what, limit, retained, tells)
     if status == MISASKED:
         return status, text
-    answer = json.loads(text) if text else None
+    answer: Any = json.loads(text) if text else None
     for side in (answer, *(answer.get(key) for key in ("before", "after"))) if isinstance(answer, dict) else ():
         if isinstance(side, dict) and "info" in side:
             side["info"] = _info(side["info"])

@@ -304,7 +304,7 @@ class _Judge:
         for _ in range(JUDGED - 1):
             self.again(self.counter.collect)
         self.again(look)
-        text = _growth(*files, self.bounds)
+        text = _growth(files[0], files[1], self.bounds)
         return (text, files[1]) if text else None
 
     def goes_on(self) -> bool:
