@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#define EXVI_HEAP_MAGIC "EXVHEAP\n"
+#define EXVI_HEAP_MAGIC {'E', 'X', 'V', 'H', 'E', 'A', 'P', '\n'} /* no string: without a NUL */
 enum { EXVI_HEAP_VERSION = 1 };
 #define EXVI_NO_NODE UINT32_MAX
 

@@ -42,9 +42,10 @@ static bool refuse_section(exvi_heap_file *file, exvi_section section, const cha
 
 static bool check_header(reading *r)
 {
+    static const char magic[sizeof r->head->magic] = EXVI_HEAP_MAGIC;
     exvi_heap_file *file = r->file;
     r->head = (const exvi_heap_header *)(const void *)file->start;
-    if (file->bytes < sizeof *r->head || memcmp(r->head->magic, EXVI_HEAP_MAGIC, 8) != 0)
+    if (file->bytes < sizeof *r->head || memcmp(r->head->magic, magic, sizeof magic) != 0)
         return refuse(file, "this is no heap file of Exuvia: it does not begin with EXVHEAP");
     if (r->head->version != EXVI_HEAP_VERSION || r->head->flags != 0) {
         snprintf(file->error, sizeof file->error, "the heap file is of version %" PRIu32 ", and this program reads %d: "
