@@ -211,17 +211,20 @@ bool exvi_callback_install(const exvi_layout *layout, exvi_mode mode, uint64_t p
     return true;
 }
 
+/* While the lander is waited for other threads run: they must not begin a search that nobody would end, and may install
+ * us anew. */
 void exvi_callback_uninstall(void)
 {
     if (!callback.installed)
         return;
-    exvi_turn_uninstall();
-    exvi_lander_wait();
-    exvi_arenas_rest();
     callback.installed = false;
     Py_ssize_t at = callback_index();
     if (at >= 0 && PyList_SetSlice(callback.layout->callbacks, at, at + 1, NULL) < 0)
         PyErr_Clear();
+    exvi_turn_uninstall();
+    exvi_lander_wait();
+    if (!callback.installed)
+        exvi_arenas_rest();
 }
 
 void exvi_callback_ended(void)

@@ -189,3 +189,27 @@ def test_the_program_ends_while_it_lands(python):
 assert exuvia.start_collection()
 time.sleep({milliseconds / 1000})
 """)
+
+
+def test_no_search_begins_while_the_lander_is_waited_for(python):
+    """By whoever goes on meanwhile: nobody would ever end it."""
+    python.program("""
+import threading
+gc.disable()
+exuvia.install('background')
+over = False
+def begin():
+    while not over:
+        _core.start(3)
+thread = threading.Thread(target=begin, daemon=True)
+thread.start()
+for i in range(100):
+    exuvia.install('background')
+    while not _core.poll()[0]:
+        time.sleep(0)
+    exuvia.uninstall()
+    assert _core.poll()[0] == 0 and not exuvia.stats().in_flight, i
+over = True
+thread.join()
+assert children() == []
+""", install=False)

@@ -87,11 +87,6 @@ def resource():
     kept.append(session)
 def test_fixture(resource):
     pass
-def test_parts(request):
-    node = request.node  # as subtests do
-    part = pytest.TestReport(node.nodeid, node.location, {}, "passed", None, "part")
-    with node.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        node.ihook.pytest_runtest_logreport(report=part)
 class TestClass:
     @pytest.fixture(scope="class")
     def shared(self):
