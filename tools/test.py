@@ -68,8 +68,7 @@ def count_program(record):
 def run(folder, meson_arguments, label, setup):
     """Run meson's tests; returns the counts and the names of the programs with failures."""
     log_name = "testlog-" + label if label else "testlog"
-    at_once = str(len(os.sched_getaffinity(0)) + 1)  # some of them wait
-    command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "--num-processes", at_once, "--logbase", log_name]
+    command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "--logbase", log_name]
     if setup:
         meson_arguments = ["--setup", setup, *meson_arguments]
         log_name += "-" + setup

@@ -113,7 +113,7 @@ usual = gc.get_count()[2]
 gc.collect()
 work(1200)
 assert seen.count(1) > 500, seen.count(1)
-assert abs(gc.get_count()[2] - usual) <= 2, (gc.get_count(), usual)
+assert abs(gc.get_count()[2] - usual) <= 5, (gc.get_count(), usual)  # each that is not early rounds
 assert 95 <= usual <= 105, usual
 """, install=False)
 
