@@ -42,7 +42,7 @@ assert gaps.count(1) > 8 * gaps[3:].count(11) > 8, gaps  # which show now and th
 
 def test_never_where_full_collections_are_put_off(python):
     """What an early one cannot find would wait for a full one for ever."""
-    python.program(ALWAYS_LONG + COUNTED + """
+    at_last(python, ALWAYS_LONG + COUNTED + """
 gc.set_threshold(100, 10, 1000)
 gaps = between(work(200))
 assert set(gaps) == {11}, gaps
@@ -104,7 +104,7 @@ assert set(gaps) == {11}, gaps
 
 def test_generation_2_is_due_when_it_always_was(python):
     """Gen 2's count tells how many of generation 1 there would have been."""
-    python.program(COUNTED + """
+    at_last(python, COUNTED + """
 exuvia.install('inline')
 gc.collect()
 work(1200)
@@ -130,7 +130,7 @@ def make():
 
 def test_one_that_finds_much_keeps_cpythons_pace(python):
     """Cycles that live through a collection of generation 0: had it come sooner, they would wait for a full one."""
-    python.program(ALWAYS_LONG + COUNTED + "life = 150" + MEDIUM + """
+    at_last(python, ALWAYS_LONG + COUNTED + "life = 150" + MEDIUM + """
 gaps = between(work(300, make))
 assert gaps[-10:] == [11] * 10, gaps  # the first ones find nothing yet
 """, install=False)
@@ -139,7 +139,7 @@ assert gaps[-10:] == [11] * 10, gaps  # the first ones find nothing yet
 @pytest.mark.parametrize("life", [150, 350, 700])
 def test_after_loading_too(python, life):
     """Cycles of a service's sessions, say, that live for some collections of generation 0."""
-    python.program(ALWAYS_LONG + COUNTED + f"life = {life}" + MEDIUM + """
+    at_last(python, ALWAYS_LONG + COUNTED + f"life = {life}" + MEDIUM + """
 assert between(work(150))[-1] == 1
 gaps = between(work(400, make))
 assert gaps[-10:] == [11] * 10, gaps
@@ -148,7 +148,7 @@ assert gaps[-10:] == [11] * 10, gaps
 
 def test_own_collections_between(python):
     """A program that collects by itself is not taken for ours: its generation 1 counts whole, and sets no pace."""
-    python.program(ALWAYS_LONG + COUNTED + """
+    at_last(python, ALWAYS_LONG + COUNTED + """
 for i in range(5):
     gc.collect(1)
 assert work(100).index(1) >= 10  # CPython's own pace: none has come by itself yet
