@@ -161,7 +161,8 @@ for i in range(50):
     gc.collect(0)
 gc.collect()
 assert gc.get_count()[2] == 0
-assert between(work(60))[-5:] == [1] * 5
+gaps = between(work(60))
+assert gaps.count(1) >= len(gaps) - 2, gaps    # how often it is another depends on the heap's size
 gc.set_threshold(100, 0, 150)
 assert set(between(work(60))) == {1}  # CPython's own: every second one
 for never in 10**6, 2**31 - 1:
