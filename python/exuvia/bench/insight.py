@@ -13,12 +13,13 @@ import tempfile
 import time
 from typing import Any, NamedTuple
 
+from exuvia._summary import Table, plain
 from exuvia.bench.asked import CALLS
 from exuvia.bench.pause import check
 
 Answer = dict[str, Any]
 IDLE_SECONDS = 3.0
-COLUMNS = ("", "answer after", "program stopped", "CPU elsewhere", "memory")
+COLUMNS = ["", "answer after", "program stopped", "CPU elsewhere", "memory"]
 
 
 class Line(NamedTuple):
@@ -126,12 +127,13 @@ def _seconds(value: float) -> str:
     return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.1f} ms"
 
 
-def _table(lines: list[Line]) -> str:
-    rows = [COLUMNS, *((line.what, _seconds(line.seconds), _seconds(line.stopped), _seconds(line.cpu_seconds),
-                        f"{line.peak_bytes / 1e6:,.0f} MB") for line in lines)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
-    return "\n".join("  ".join([row[0].ljust(widths[0]), *(word.rjust(width) for word, width in
-                                                           zip(row[1:], widths[1:]))]) for row in rows)
+def _table(lines: list[Line], figures: Answer) -> str:
+    title = (f"{figures['nodes']:,} objects, {figures['tracked']:,} of them tracked; "
+             f"{figures['file_bytes'] / figures['nodes']:.1f} bytes of file for each; the child's CPU time is "
+             f"{figures['child_cpu_seconds'] / figures['search_cpu_seconds']:.2f} of a search's")
+    rows = [[line.what, _seconds(line.seconds), _seconds(line.stopped), _seconds(line.cpu_seconds),
+             f"{line.peak_bytes / 1e6:,.0f} MB"] for line in lines]
+    return plain(Table(title, COLUMNS, rows, 1))
 
 
 def _ratios(lines: list[Line]) -> list[str]:
@@ -156,11 +158,7 @@ def main(objects: int, json_file: str | None) -> None:
             lines, missing, figures = _measure(program, folder)
     finally:
         program.end()
-    print(_table(lines))
-    print(f"{figures['nodes']:,} objects, {figures['tracked']:,} of them tracked; "
-          f"{figures['file_bytes'] / figures['nodes']:.1f} bytes of file for each; the child's CPU time is "
-          f"{figures['child_cpu_seconds'] / figures['search_cpu_seconds']:.2f} of a search's")
-    print(*_ratios(lines), sep="\n")
+    print(_table(lines, figures), *_ratios(lines), sep="\n")
     if missing:
         print("not installed: " + ", ".join(missing))
     if json_file:

@@ -24,11 +24,6 @@ BESIDE_NAME = 68  # are the columns of numbers
 SHORTEST_NAME = 20
 
 
-def _write(text: str) -> None:
-    sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
-    sys.stdout.buffer.flush()
-
-
 class _View:
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
@@ -42,12 +37,12 @@ class _View:
         self._first = self._first or answer
         self._types = answer["types"] or self._types
         if self._as_json:
-            _write(json.dumps(answer) + "\n")
+            print(json.dumps(answer), flush=True)
         elif self._is_screen:
-            _write(self._screen(answer, self._first))
+            print(self._screen(answer, self._first), end="", flush=True)
         else:
             types = [show.growing(self._types, answer["heap"]["time"])] if answer["types"] else []
-            _write(show.visible("\n".join([show.watched(answer, self._first), *types])) + "\n\n")
+            print(show.visible("\n".join([show.watched(answer, self._first), *types])), end="\n\n", flush=True)
 
     def _screen(self, answer: Answer, first: Answer) -> str:
         from exuvia.heap import show
